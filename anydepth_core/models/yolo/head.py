@@ -1,0 +1,92 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The detection head: per pixel of three maps, class scores and a distribution of each box side."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn, Tensor
+
+from anydepth_core.nn.csp import conv
+
+BINS = 16
+STRIDES = (8, 16, 32)
+
+
+class DenseOutputs(NamedTuple):
+    """What the head says about each anchor point, all maps in one list, finest first.
+
+    Attributes:
+        logits: (B, N, C) class scores before the sigmoid.
+        side_logits: (B, N, 4, 16) left, top, right, bottom: a distribution over distances of
+            0..15 strides before the softmax (generalised focal loss, paper Eq. 8).
+        boxes: (B, N, 4) corners in pixels of the network input: the distributions' means.
+        points: (N, 2) centres of the anchor pixels, x y, in input pixels.
+        strides: (N, 1) input pixels per map pixel.
+    """
+
+    logits: Tensor
+    side_logits: Tensor
+    boxes: Tensor
+    points: Tensor
+    strides: Tensor
+
+
+class YoloHead(nn.Module):
+    """Decoupled head on the maps of strides 8, 16 and 32.
+
+    Args:
+        channels: channels of the three maps.
+        num_classes: classes to score.
+    """
+
+    def __init__(self, channels: tuple[int, int, int], num_classes: int) -> None:
+        super().__init__()
+        box = max(16, channels[0] // 4, 4 * BINS)
+        hidden = max(channels[0], min(num_classes, 100))
+        self.num_classes = num_classes
+        self.box = nn.ModuleList(
+            nn.Sequential(conv(c, box, 3), conv(box, box, 3), nn.Conv2d(box, 4 * BINS, 1))
+            for c in channels)
+        self.score = nn.ModuleList(
+            nn.Sequential(conv(c, c, 3, groups=c), conv(c, hidden),
+                          conv(hidden, hidden, 3, groups=hidden), conv(hidden, hidden),
+                          nn.Conv2d(hidden, num_classes, 1))
+            for c in channels)
+        # Fixed, yet a parameter: the published parameter counts include it.
+        self.distances = nn.Parameter(torch.arange(BINS, dtype=torch.float32), requires_grad=False)
+        self._start_biases()
+
+    def forward(self, maps: tuple[Tensor, Tensor, Tensor]) -> DenseOutputs:
+        """Map three (B, C_i, H / s_i, W / s_i) to the outputs of all their pixels."""
+        sides = torch.cat([branch(x).flatten(2) for branch, x in zip(self.box, maps)], dim=2)
+        logits = torch.cat([branch(x).flatten(2) for branch, x in zip(self.score, maps)], dim=2)
+        side_logits = sides.unflatten(1, (4, BINS)).permute(0, 3, 1, 2)
+        points, strides = anchor_points(maps)
+        distances = (side_logits.softmax(dim=-1) @ self.distances.to(side_logits.dtype)) * strides
+        near, far = distances.chunk(2, dim=-1)
+        boxes = torch.cat((points - near, points + far), dim=-1)
+        return DenseOutputs(logits.transpose(1, 2), side_logits, boxes, points, strides)
+
+    def _start_biases(self) -> None:
+        """Start from boxes of a stride a side and the class prior of five objects in 640x640."""
+        for box, score, stride in zip(self.box, self.score, STRIDES):
+            nn.init.constant_(box[-1].bias, 1.0)
+            nn.init.constant_(score[-1].bias,
+                              math.log(5 / self.num_classes / (640 / stride) ** 2))
+
+
+def anchor_points(maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """Return the pixel centres (N, 2) and strides (N, 1) of maps at STRIDES, in input pixels."""
+    points, strides = [], []
+    for x, stride in zip(maps, STRIDES):
+        height, width = x.shape[-2:]
+        rows = torch.arange(height, device=x.device, dtype=torch.float32) + 0.5
+        columns = torch.arange(width, device=x.device, dtype=torch.float32) + 0.5
+        y, x_ = torch.meshgrid(rows, columns, indexing='ij')
+        points.append(torch.stack((x_, y), dim=-1).reshape(-1, 2) * stride)
+        strides.append(torch.full((height * width, 1), float(stride), device=x.device))
+    return torch.cat(points).to(maps[0].dtype), torch.cat(strides).to(maps[0].dtype)

@@ -1,0 +1,92 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cross-stage-partial blocks of the YOLO family (YOLOv12, arXiv 2502.12524; paper section 3.2.2).
+
+The classes are ordinary: any number of blocks, one norm each. An essential path is the same class
+with fewer blocks, whose aggregator may be a column slice of the full path's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import functools
+
+import torch
+from torch import nn, Tensor
+
+from anydepth_core.nn.conv import ConvNorm
+
+norm = functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
+
+
+def conv(channels_in: int, channels_out: int, kernel: int = 1, stride: int = 1, groups: int = 1,
+         *, activate: bool = True, sliced_from: int | None = None) -> ConvNorm:
+    """Return the family's convolution: batch norm with its constants, SiLU unless told not to."""
+    return ConvNorm(channels_in, channels_out, kernel, stride, groups, norm=norm,
+                    activation=nn.SiLU() if activate else None, sliced_from=sliced_from)
+
+
+class Bottleneck(nn.Module):
+    """Two 3x3 convolutions added to their input."""
+
+    def __init__(self, channels: int, expansion: float) -> None:
+        super().__init__()
+        hidden = int(channels * expansion)
+        self.conv1 = conv(channels, hidden, 3)
+        self.conv2 = conv(hidden, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to the same shape."""
+        return x + self.conv2(self.conv1(x))
+
+
+class C3k(nn.Module):
+    """Half of the channels through `count` bottlenecks, half past them, joined by a 1x1."""
+
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        hidden = channels // 2
+        self.conv1 = conv(channels, hidden)
+        self.conv2 = conv(channels, hidden)
+        self.blocks = nn.Sequential(*(Bottleneck(hidden, 1.0) for _ in range(count)))
+        self.aggregate = conv(2 * hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to the same shape."""
+        return self.aggregate(torch.cat((self.blocks(self.conv1(x)), self.conv2(x)), dim=1))
+
+
+class Csp(nn.Module):
+    """Blocks in a row whose outputs are all concatenated and reduced by an aggregator (Eq. 3).
+
+    C3k2 starts from two halves of its first convolution (`entries=2`), A2C2f from one.
+
+    Args:
+        channels_in, channels_out: numbers of channels.
+        hidden: channels of each block.
+        make_block: makes one block, (B, hidden, H, W) to the same shape.
+        count: blocks to run.
+        entries: how many block inputs the first convolution makes.
+        slice_count: when given, the aggregator is a column slice of one for this many blocks.
+        residual: add the input, with a learned scale per channel that starts at 0.01.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, hidden: int,
+                 make_block: Callable[[], nn.Module], count: int, *, entries: int,
+                 slice_count: int | None = None, residual: bool = False) -> None:
+        super().__init__()
+        self.entries = entries
+        self.enter = conv(channels_in, entries * hidden)
+        self.blocks = nn.ModuleList(make_block() for _ in range(count))
+        self.aggregate = conv(
+            (entries + count) * hidden, channels_out,
+            sliced_from=None if slice_count is None else (entries + slice_count) * hidden)
+        self.gamma = nn.Parameter(torch.full((channels_out,), 0.01)) if residual else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels_in, H, W) to (B, channels_out, H, W)."""
+        outputs = list(self.enter(x).chunk(self.entries, dim=1))
+        for block in self.blocks:
+            outputs.append(block(outputs[-1]))
+        y = self.aggregate(torch.cat(outputs, dim=1))
+        return y if self.gamma is None else x + self.gamma[:, None, None] * y
