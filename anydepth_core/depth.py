@@ -160,13 +160,14 @@ class DepthSpace:
         present = [s for s in self.stages if s in depth.full_stages]
         forms = (('full', '-', missing, self.decoder_layers),
                  ('base', '+', present, self.base_decoder_layers))
-        candidates = []
+        candidates: list[list[str]] = []
         for head, sign, stages, layers in forms:
             words = [head, *(sign + word for word in self._shorten(stages))]
             if depth.decoder_layers != layers:
                 words.append(f'@{depth.decoder_layers}')
             candidates.append(words)
-        return ''.join(min(candidates, key=len))
+        shortest = min(candidates, key=len)
+        return ''.join(shortest)
 
     def __iter__(self) -> Iterator[Depth]:
         """Yield every depth, from the shallowest combination to full."""

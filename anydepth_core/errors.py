@@ -37,6 +37,6 @@ class RecipeError(AnyDepthError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the known word closest to `word`, or an empty string."""
+    """Return ``" (did you mean 'x'?)"`` for the closest known word, or an empty string."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f' (did you mean {match[0]!r}?)' if match else ''

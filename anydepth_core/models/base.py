@@ -7,9 +7,9 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from torch import nn, Tensor
+from torch import Tensor, nn
 
-from anydepth_core.depth import Depth, DepthSpace, STAGES
+from anydepth_core.depth import STAGES, Depth, DepthSpace
 from anydepth_core.nn.conv import fuse
 from anydepth_core.nn.stage import TwoPathStage
 
@@ -64,7 +64,7 @@ class AnyDepthModel(nn.Module):
         return model
 
     def at(self, depth: Depth | str) -> StaticModel:
-        """Return a static, fused copy that runs one depth and holds nothing that it does not use."""
+        """Return a static, fused copy that runs one depth and holds only what that runs."""
         depth = self.depths.resolve(depth)
         model = copy.deepcopy(self).eval().requires_grad_(False)
         for name, stage in two_path_stages(model).items():

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn, Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from anydepth_core.nn.csp import conv

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import nn, Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -56,7 +57,8 @@ class ConvNorm(Fusible):
 
     def fused_conv(self) -> nn.Conv2d:
         """Return one convolution with bias that equals convolution and norm in inference."""
-        conv, norm = self.conv, self.norm
+        conv: Any = self.conv
+        norm: Any = self.norm
         weight, bias = fuse_conv_bn_weights(
             conv.weight[:, :conv.in_channels // conv.groups], None, norm.running_mean,
             norm.running_var, norm.eps, norm.weight, norm.bias)
@@ -106,6 +108,7 @@ class RepConv(Fusible):
     def fused(self) -> nn.Module:
         """Return one 3x3 convolution and the activation: the 1x1 kernel is the centre tap."""
         conv, point = self.conv3.fused_conv(), self.conv1.fused_conv()
+        assert conv.bias is not None and point.bias is not None
         with torch.no_grad():
             conv.weight += functional.pad(point.weight, (1, 1, 1, 1))
             conv.bias += point.bias

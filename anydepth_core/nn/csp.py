@@ -12,7 +12,7 @@ from collections.abc import Callable
 import functools
 
 import torch
-from torch import nn, Tensor
+from torch import Tensor, nn
 
 from anydepth_core.nn.conv import ConvNorm
 

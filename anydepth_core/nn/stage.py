@@ -43,7 +43,7 @@ class TwoPathStage(nn.Module):
 
 
 def tie_paths(full: nn.Module, essential: nn.Module) -> None:
-    """Make `essential` use the parameters of `full` wherever name and shape agree, but for norms."""
+    """Make `essential` use the parameters of `full` where name and shape agree, but for norms."""
     full_modules = dict(full.named_modules())
     tied = 0
     for name, module in list(essential.named_modules()):

@@ -26,6 +26,8 @@ OFFICIAL = {
     'l': AUTHORS['l'],
     'x': AUTHORS['x'],
 }
+# Ours: thin, and deep enough that base costs 0.7 of full (the head's share is fixed).
+PICO = YoloConfig(depth=2.00, width=0.125, max_channels=1024, c3k=True, mlp_ratio=1.5)
 TINY = YoloConfig(depth=1.00, width=0.125, max_channels=512, c3k=True, mlp_ratio=1.5)
 
 
@@ -43,6 +45,7 @@ for _size, _config in OFFICIAL.items():
     _register(f'anydepth-yolo-{_size}-turbo', _config)
     _register(f'anydepth-yolo-{_size}-ultralytics', dataclasses.replace(
         _config, layout='ultralytics', mlp_ratio=1.2 if _config.mlp_ratio == 1.5 else 2.0))
+_register('anydepth-yolo-pico', PICO)
 _register('anydepth-yolo-tiny', TINY)
 
-__all__ = ['AUTHORS', 'AnyDepthYolo', 'OFFICIAL', 'TINY', 'YoloConfig']
+__all__ = ['AUTHORS', 'OFFICIAL', 'PICO', 'TINY', 'AnyDepthYolo', 'YoloConfig']

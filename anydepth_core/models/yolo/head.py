@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The detection head: per pixel of three maps, class scores and a distribution of each box side."""
+"""Detection head: for each pixel of three maps, class scores and distributions of box sides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import nn, Tensor
+from torch import Tensor, nn
 
 from anydepth_core.nn.csp import conv
 
@@ -74,9 +74,9 @@ class YoloHead(nn.Module):
     def _start_biases(self) -> None:
         """Start from boxes of a stride a side and the class prior of five objects in 640x640."""
         for box, score, stride in zip(self.box, self.score, STRIDES):
-            nn.init.constant_(box[-1].bias, 1.0)
-            nn.init.constant_(score[-1].bias,
-                              math.log(5 / self.num_classes / (640 / stride) ** 2))
+            prior = math.log(5 / self.num_classes / (640 / stride) ** 2)
+            nn.init.constant_(box.get_parameter('2.bias'), 1.0)
+            nn.init.constant_(score.get_parameter('4.bias'), prior)
 
 
 def anchor_points(maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn, Tensor
+from torch import Tensor, nn
 
 from anydepth_core.depth import Depth, DepthSpace
 from anydepth_core.models.base import AnyDepthModel, RawPredictions
 from anydepth_core.models.yolo.config import YoloConfig
 from anydepth_core.models.yolo.head import DenseOutputs, YoloHead
 from anydepth_core.models.yolo.stages import (
-    attention_stage,
-    c3k2,
-    c3k_stage,
     DownJoin,
     DownStage,
     UpJoin,
+    attention_stage,
+    c3k2,
+    c3k_stage,
 )
 from anydepth_core.nn.csp import conv
 from anydepth_core.nn.stage import two_paths

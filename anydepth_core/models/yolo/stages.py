@@ -1,17 +1,19 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The stages of the YOLO family: how their blocks are built for the full and the essential path."""
+"""The stages of the YOLO family and how their two paths are built."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import nn, Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from anydepth_core.models.yolo.config import YoloConfig
 from anydepth_core.nn.attention import AttentionBlock
 from anydepth_core.nn.conv import ConvNorm
-from anydepth_core.nn.csp import Bottleneck, C3k, conv, Csp
+from anydepth_core.nn.csp import Bottleneck, C3k, Csp, conv
 
 C3K_BOTTLENECKS = 2
 OWN_AGGREGATOR_BLOCKS = 4
@@ -54,8 +56,8 @@ def c3k_stage(config: YoloConfig, channels_in: int, channels_out: int, *, full: 
                        config.repeats(2), full, False)
 
 
-def _aggregated(channels_in: int, channels_out: int, hidden: int, block, total: int, full: bool,
-                residual: bool) -> Csp:
+def _aggregated(channels_in: int, channels_out: int, hidden: int,
+                block: Callable[[], nn.Module], total: int, full: bool, residual: bool) -> Csp:
     """Return one path of an A2C2f; stages of four blocks and more have an aggregator per path."""
     count = total if full else essential_count(total)
     sliced = count < total < OWN_AGGREGATOR_BLOCKS

@@ -1,0 +1,77 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Task-aligned assignment against a slow reading of its definition."""
+
+from __future__ import annotations
+
+import torch
+from torchvision.ops import complete_box_iou
+
+from anydepth_core.losses.assign import CANDIDATES, Targets, assign
+
+
+def case(seed: int, objects: int, classes: int = 3, side: int = 8) -> tuple:
+    """Return scores, boxes, points and targets of a side x side map of stride 8."""
+    generator = torch.Generator().manual_seed(seed)
+    step = torch.arange(side) * 8.0 + 4
+    points = torch.stack(torch.meshgrid(step, step, indexing='xy'), dim=-1).reshape(-1, 2)
+    half = torch.rand(len(points), 2, generator=generator) * 20 + 2
+    boxes = torch.cat((points - half, points + half), dim=1)
+    scores = torch.rand(len(points), classes, generator=generator)
+    corner = torch.rand(objects, 2, generator=generator) * 40
+    size = torch.rand(objects, 2, generator=generator) * 24 + 6
+    labels = torch.randint(0, classes, (objects,), generator=generator)
+    return scores, boxes, points, Targets(labels, torch.cat((corner, corner + size), dim=1))
+
+
+def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
+    """Return {point: (object, soft target)}, one pair at a time."""
+    overlap = complete_box_iou(targets.boxes, boxes).clamp(min=0)
+    wanted: dict[int, list[int]] = {}
+    alignments = {}
+    for o, (label, box) in enumerate(zip(targets.labels.tolist(), targets.boxes.tolist())):
+        ranked = []
+        for p, (x, y) in enumerate(points.tolist()):
+            if box[0] < x < box[2] and box[1] < y < box[3]:
+                value = float(scores[p, label]) ** 0.5 * float(overlap[o, p]) ** 6
+                alignments[o, p] = value
+                ranked.append((-value, p))
+        for value, p in sorted(ranked)[:CANDIDATES]:
+            if -value > 1e-9:
+                wanted.setdefault(p, []).append(o)
+    owner = {p: max(objects, key=lambda o: float(overlap[o, p])) for p, objects in wanted.items()}
+    result = {}
+    for p, o in owner.items():
+        mine = [q for q, other in owner.items() if other == o]
+        best = max(alignments[o, q] for q in mine)
+        top = max(float(overlap[o, q]) for q in mine)
+        result[p] = (o, alignments[o, p] / best * top)
+    return result
+
+
+def test_equals_the_definition() -> None:
+    for seed in range(30):
+        scores, boxes, points, targets = case(seed, objects=1 + seed % 6)
+        fast = assign(scores, boxes, points, targets)
+        slow = slow_assign(scores, boxes, points, targets)
+        assert set(fast.foreground.nonzero()[:, 0].tolist()) == set(slow)
+        for point, (index, value) in slow.items():
+            assert fast.object_index[point] == index
+            label = targets.labels[index]
+            got = float(fast.scores[point, label])
+            torch.testing.assert_close(got, value, atol=1e-4, rtol=1e-3)
+            assert fast.scores[point].count_nonzero() == 1
+
+
+def test_no_object_leaves_everything_background() -> None:
+    scores, boxes, points, _ = case(0, objects=1)
+    none = assign(scores, boxes, points, Targets(torch.zeros(0, dtype=torch.long),
+                                                 torch.zeros(0, 4)))
+    assert not none.foreground.any() and not none.scores.any()
+
+
+def test_more_objects_than_points_is_finite() -> None:
+    scores, boxes, points, targets = case(1, objects=200, side=3)
+    assigned = assign(scores, boxes, points, targets)
+    assert assigned.scores.isfinite().all()
+    assert assigned.foreground.sum() <= len(points)

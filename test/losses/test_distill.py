@@ -1,0 +1,126 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Self-distillation: each term by hand, zero for an equal teacher, nothing into the teacher."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from anydepth_core.losses.assign import Assignment, Targets
+from anydepth_core.losses.distill import YoloDistillation, align_features, distill_yolo, divergence
+from anydepth_core.losses.yolo import YoloLossWeights
+from anydepth_core.models import create_model
+from anydepth_core.models.yolo.head import DenseOutputs
+from anydepth_core.train.step import YoloStep
+
+
+def outputs(seed: int, points: int = 6, classes: int = 3) -> DenseOutputs:
+    """Return random outputs of one image, boxes and logits with gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(1, points, 2, generator=generator) * 20
+    size = torch.rand(1, points, 2, generator=generator) * 20 + 1
+    return DenseOutputs(
+        torch.randn(1, points, classes, generator=generator).requires_grad_(),
+        torch.randn(1, points, 4, 16, generator=generator).requires_grad_(),
+        torch.cat((corner, corner + size), dim=-1).requires_grad_(),
+        torch.rand(points, 2, generator=generator), torch.full((points, 1), 8.0))
+
+
+def assigned(indices: list[int | None], classes: int = 3) -> Assignment:
+    """Return an assignment: the object of each point or None, soft target 0.5 at class 0."""
+    foreground = torch.tensor([[i is not None for i in indices]])
+    index = torch.tensor([[i or 0 for i in indices]])
+    scores = torch.zeros(1, len(indices), classes)
+    scores[..., 0] = 0.5 * foreground
+    return Assignment(foreground, index, scores)
+
+
+def test_zero_when_the_passes_agree() -> None:
+    one = outputs(0)
+    same = assigned([0, 0, 1, None, 1, None])
+    terms = distill_yolo(one, one, same, same, YoloDistillation())
+    for term in terms.values():
+        assert abs(term.item()) < 1e-6
+
+
+def test_no_gradient_into_the_teacher() -> None:
+    base, full = outputs(0), outputs(1)
+    same = assigned([0, 0, 1, None, 1, None])
+    sum(distill_yolo(base, full, same, same, YoloDistillation()).values()).backward()
+    for student, teacher in zip(base[:3], full[:3]):
+        assert student.grad is not None and student.grad.abs().sum() > 0
+        assert teacher.grad is None
+
+
+def test_class_term_by_hand() -> None:
+    base, full = outputs(0), outputs(1)
+    full_assigned, base_assigned = assigned([0, 1, None, 0, 0, 0]), assigned([0, 0, 0, None, 0, 0])
+    options = YoloDistillation()
+    usable = [0, 4, 5]  # both foreground and the same object (Eq. 11)
+    expected = 0.0
+    for point in usable:
+        student = (base.logits[0, point] / 2).softmax(-1)
+        teacher = (full.logits[0, point] / 2).softmax(-1)
+        expected += float((teacher * (teacher / student).log()).sum()) * 0.5
+    expected *= 0.4 * 4 / (0.5 * len(usable))
+    got = distill_yolo(base, full, base_assigned, full_assigned, options)
+    assert float(got['classes']) == pytest.approx(expected, rel=1e-4)
+
+
+def test_anchor_choices_differ_as_documented() -> None:
+    base, full = outputs(0), outputs(1)
+    full_assigned, base_assigned = assigned([0, 1, None, 0, 0, 0]), assigned([0, 0, 0, None, 0, 0])
+    default = YoloDistillation()
+    values = {}
+    for name, options in {
+            'paper': default, 'code': dataclasses.replace(default, class_anchors='full'),
+            'naive': dataclasses.replace(default, drop_conflicts=False)}.items():
+        values[name] = {k: float(v) for k, v in distill_yolo(
+            base, full, base_assigned, full_assigned, options).items()}
+    assert values['paper']['classes'] != values['code']['classes']
+    assert values['paper']['box'] == values['code']['box']
+    assert values['paper']['box'] != values['naive']['box']
+
+
+def test_all_conflicting_is_zero_and_finite() -> None:
+    base, full = outputs(0), outputs(1)
+    terms = distill_yolo(base, full, assigned([0] * 6), assigned([1] * 6), YoloDistillation())
+    assert all(float(term) == 0 for term in terms.values())
+    sum(terms.values()).backward()
+
+
+def test_feature_alignment_is_two_minus_two_cosines() -> None:
+    generator = torch.Generator().manual_seed(0)
+    base = {'p2': torch.randn(2, 4, 3, 5, generator=generator)}
+    full = {'p2': torch.randn(2, 4, 3, 5, generator=generator)}
+    pooled = []
+    for image in range(2):
+        a, b = base['p2'][image].mean((1, 2)), full['p2'][image].mean((1, 2))
+        pooled.append(((a / a.norm() - b / b.norm()) ** 2).sum())
+    torch.testing.assert_close(align_features(base, full, ['p2']), torch.stack(pooled).mean())
+    assert float(align_features(full, full, ['p2'], 'spatial')) == pytest.approx(0, abs=1e-6)
+    assert float(align_features(base, full, ['p2'], 'spatial')) > 0
+
+
+def test_divergence_is_never_negative() -> None:
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        student, teacher = torch.randn(2, 5, 7, generator=generator)
+        assert (divergence(student, teacher) >= -1e-6).all()
+
+
+def test_one_step_gives_every_parameter_a_gradient() -> None:
+    torch.manual_seed(0)
+    model = create_model('anydepth-yolo-tiny', num_classes=3)
+    step = YoloStep(model, YoloLossWeights(), YoloDistillation())
+    boxes = torch.tensor([[5., 5, 40, 50], [20, 10, 90, 60]])
+    targets = [Targets(torch.tensor([0, 2]), boxes)] * 2
+    terms = step(torch.rand(2, 3, 64, 96), targets)
+    assert set(terms) == {f'{part}/{name}' for part in ('full', 'base', 'distill')
+                          for name in ('classes', 'box', 'distribution')} | {'distill/features'}
+    torch.stack(list(terms.values())).sum().backward()
+    without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert not without
