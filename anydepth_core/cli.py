@@ -16,7 +16,7 @@ import sys
 
 from anydepth_core.errors import AnyDepthError
 
-COMMANDS = ('convert', 'detect', 'models', 'scenes')
+COMMANDS = ('convert', 'detect', 'models', 'scenes', 'tables')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,6 +36,14 @@ class RecipeError(AnyDepthError):
     """A training recipe that cannot be followed."""
 
 
+class BudgetError(AnyDepthError):
+    """A budget, limit or schedule that no policy can follow."""
+
+
+class ProfileError(AnyDepthError):
+    """A profile that is missing, damaged, or measured on something else."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest known word, or an empty string."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

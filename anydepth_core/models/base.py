@@ -59,21 +59,21 @@ class AnyDepthModel(nn.Module):
 
     def fused(self: Model) -> Model:
         """Return an inference copy, every path of every stage fused; any depth stays callable."""
-        model = copy.deepcopy(self).eval().requires_grad_(False)
+        model = copy.deepcopy(self).eval()
         fuse(model)
-        return model
+        return model.requires_grad_(False)
 
     def at(self, depth: Depth | str) -> StaticModel:
         """Return a static, fused copy that runs one depth and holds only what that runs."""
         depth = self.depths.resolve(depth)
-        model = copy.deepcopy(self).eval().requires_grad_(False)
+        model = copy.deepcopy(self).eval()
         for name, stage in two_path_stages(model).items():
             full = depth[stage_name(name)]
             path = stage.full if full else stage.essential
             model.set_submodule(name, OnePath(path, full=full))
         model.drop_unused(depth)
         fuse(model)
-        return StaticModel(model, depth)
+        return StaticModel(model.requires_grad_(False), depth)
 
     def drop_unused(self, depth: Depth) -> None:
         """Remove, in place, what this depth never runs outside the stages (decoder layers)."""

@@ -1,0 +1,35 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a backend offers to the detector."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anydepth_core.depth import Depth
+from anydepth_core.models.base import RawPredictions
+
+
+class Backend(Protocol):
+    """Runs one model at any of its depths on one device; safe to call from several threads.
+
+    Made as ``Class(model, device=…, precision=…)``; raises BackendError for what is not here.
+
+    Attributes:
+        name: its name in the registry.
+        device: the device that was really chosen, such as 'cuda:0'.
+        precision: 'fp32', 'fp16' or 'bf16'.
+    """
+
+    name: str
+    device: str
+    precision: str
+
+    def upload(self, pixels: NDArray[np.uint8]) -> Any:
+        """Return (B, H, W, 3) uint8 RGB as the input that `run` takes, complete on the device."""
+
+    def run(self, images: Any, depth: Depth) -> RawPredictions:
+        """Return the predictions, complete (nothing is still computing) and in float32."""

@@ -1,0 +1,62 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""PyTorch, eager: every path of every stage fused, any depth at any call."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor, nn
+
+from anydepth_core.depth import Depth
+from anydepth_core.models.base import AnyDepthModel, RawPredictions
+from anydepth_core.runtime.devices import resolve_device, resolve_precision
+
+
+class TorchBackend:
+    """See Backend. The model given is copied, so it may be trained or changed afterwards."""
+
+    name = 'torch'
+
+    def __init__(self, model: AnyDepthModel, *, device: str, precision: str) -> None:
+        self._device = resolve_device(device)
+        self._dtype = resolve_precision(precision, self._device)
+        self.device = str(self._device)
+        self.precision = precision
+        fused = model.fused().to(self._device).to(memory_format=torch.channels_last)
+        if self._dtype is not torch.float32:
+            _store_products(fused, self._dtype)
+        self._model = fused
+
+    def upload(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return (B, 3, H, W) float32 in [0, 1] on the device, channels last as in `pixels`."""
+        with torch.inference_mode():
+            images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
+            images = images.float().div_(255)
+            self._finish()
+            return images
+
+    def run(self, images: Tensor, depth: Depth) -> RawPredictions:
+        """Run the network on what `upload` returned."""
+        lower = self._dtype is not torch.float32
+        with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, lower):
+            raw = self._model(images, depth)
+            raw = RawPredictions(raw.logits.float(), raw.boxes.float())
+            self._finish()
+            return raw
+
+    def _finish(self) -> None:
+        if self._device.type == 'cuda':
+            torch.cuda.current_stream(self._device).synchronize()
+
+
+def _store_products(model: nn.Module, dtype: torch.dtype) -> None:
+    """Keep the weights of convolutions and linears in `dtype`, in place.
+
+    Autocast computes these in `dtype` anyway and would convert a float32 weight at every call;
+    all else (norms, softmax, box arithmetic) stays in float32, as autocast wants it.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
