@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
 """Train a detector: `python training/train.py RECIPE.yaml OUT [--resume] [key=value …]`."""
@@ -9,7 +8,6 @@ import argparse
 from pathlib import Path
 import signal
 import sys
-import types
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.train.recipe import load_recipe
@@ -51,7 +49,7 @@ def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _stop(trainer: Trainer) -> types.NoneType:
+def _stop(trainer: Trainer) -> None:
     trainer.stop_requested = True
 
 
