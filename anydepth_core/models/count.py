@@ -9,30 +9,20 @@ the two ways of the paper's tables.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 import copy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn, Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from anydepth_core.depth import Depth
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.nn.conv import ColumnSliceConv2d
-from anydepth_core.nn.deformable import DeformableAttention
 
 aten = torch.ops.aten
-LINEAR = (aten.addmm, aten.mm)
-# How often such a module does its work for each element of its output.
-ELEMENTS: dict[type[nn.Module], Callable[[Any], int]] = {
-    ColumnSliceConv2d: lambda module: module.in_channels,
-    DeformableAttention: lambda module: module.layout[1] * module.layout[2],
-    nn.BatchNorm2d: lambda _: 1,
-    nn.LayerNorm: lambda _: 1,
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class Operations:
 
     @property
     def thop_gflops(self) -> float:
-        """That of thop, used for YOLO: convolutions, linear layers and 8 per batch norm element."""
+        """That of thop, used for YOLO: ours, and 8 for each element of a batch norm."""
         return (self.convolution + self.linear + 8 * self.batch_norm) / 1e9
 
     @property
@@ -109,21 +99,47 @@ def count_operations(model: AnyDepthModel, depth: Depth | str,
         size: (height, width) of the input, multiples of `model.stride`.
     """
     shapes = copy.deepcopy(model).to('meta').eval()
-    elements: Counter[type[nn.Module]] = Counter()
+    sliced: list[int] = []
+
+    def note_sliced(module: ColumnSliceConv2d, _: tuple[Tensor, ...], output: Tensor) -> None:
+        sliced.append(2 * output.numel() * module.in_channels)
+
     for module in shapes.modules():
-        if type(module) in ELEMENTS:
-            module.register_forward_hook(lambda module, _, output: elements.update(
-                {type(module): output.numel() * ELEMENTS[type(module)](module)}))
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
+        if isinstance(module, ColumnSliceConv2d):
+            module.register_forward_hook(note_sliced)
+    with OperationCounter() as counter, torch.no_grad():
         shapes(torch.empty(1, 3, *size, device='meta'), depth)
-    counts = dict(counter.get_flop_counts()['Global'])
-    convolution = counts.pop(aten.convolution, 0)
-    linear = sum(counts.pop(operation, 0) for operation in LINEAR)
-    return Operations(
-        convolution=convolution, sliced=2 * elements[ColumnSliceConv2d], linear=linear,
-        product=sum(counts.values()), batch_norm=elements[nn.BatchNorm2d],
-        layer_norm=elements[nn.LayerNorm], sampled=elements[DeformableAttention])
+    return Operations(sliced=sum(sliced), **counter.counts)
+
+
+class OperationCounter(TorchDispatchMode):
+    """Adds up the operations that run inside of it, by their kind; the names are Operations'."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = dict.fromkeys(
+            ('convolution', 'linear', 'product', 'batch_norm', 'layer_norm', 'sampled'), 0)
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (),
+                           kwargs: Mapping[str, Any] | None = None) -> Any:
+        """Run one operation and count it."""
+        output = operation(*args, **(kwargs or {}))
+        kind = operation.overloadpacket
+        if kind is aten.convolution:
+            self.counts['convolution'] += 2 * output.numel() * args[1][0].numel()
+        elif kind is aten.addmm:
+            self.counts['linear'] += 2 * output.numel() * args[1].shape[1]
+        elif kind is aten.mm:
+            self.counts['linear'] += 2 * output.numel() * args[0].shape[1]
+        elif kind is aten.bmm:
+            self.counts['product'] += 2 * output.numel() * args[0].shape[2]
+        elif kind is aten.native_batch_norm:
+            self.counts['batch_norm'] += args[0].numel()
+        elif kind is aten.native_layer_norm:
+            self.counts['layer_norm'] += args[0].numel()
+        elif kind is aten.grid_sampler_2d:
+            self.counts['sampled'] += output.numel()
+        return output
 
 
 def count_gflops(model: AnyDepthModel, depth: Depth | str,

@@ -136,7 +136,8 @@ class Trainer:
             for name in ('ap', 'ap50', 'ap75', 'small', 'medium', 'large')})
         save_weights(self.folder / WEIGHTS, model, ModelInfo(
             model=recipe.model, class_names=CLASS_NAMES, input_size=recipe.input_size,
-            resize='letterbox', licence=recipe.licence, description=recipe.description, ap=ap),
+            resize='letterbox', licence=recipe.licence, description=recipe.description, ap=ap,
+            created_by='python training/train.py, see training/recipes/'),
             dtype=torch.float16)
         return ap
 

@@ -10,6 +10,7 @@ one numbering of layers; a single-depth source fills both paths of a stage.
 from __future__ import annotations
 
 from collections.abc import Callable
+import functools
 import re
 
 from torch import nn
@@ -81,7 +82,7 @@ def _key_map(model: nn.Module, *, any_depth: bool) -> KeyMap:
     def key_map(key: str) -> tuple[str, ...] | None:
         plain, second = SECOND.subn(r'\1', key)
         target = _target(plain)
-        paths = PATHS
+        paths: tuple[str, ...] = PATHS
         if any_depth and second:
             paths = ('essential',)
         elif second:
@@ -94,6 +95,7 @@ def _key_map(model: nn.Module, *, any_depth: bool) -> KeyMap:
     return key_map
 
 
+@functools.lru_cache(maxsize=4096)
 def _target(key: str) -> str:
     """Return our name of a weight, with PATH for a path; the key itself where there is none."""
     match = KEY.fullmatch(key)
