@@ -16,7 +16,7 @@ import sys
 
 from anydepth_core.errors import AnyDepthError
 
-COMMANDS = ('convert', 'detect', 'models', 'scenes', 'tables')
+COMMANDS = ('convert', 'detect', 'models', 'scenes', 'simulate', 'tables')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -29,7 +29,9 @@ PURE = {
     'anydepth_core/depth.py': {'torch', 'numpy'},
     'anydepth_core/errors.py': {'torch', 'numpy'},
     'anydepth_core/detections.py': {'torch'},
-    'anydepth_core/runtime/policy': {'torch'},
+    'anydepth_core/runtime/budget.py': {'torch', 'numpy'},
+    'anydepth_core/runtime/policy': {'torch', 'numpy'},
+    'anydepth_core/runtime/profile.py': {'torch', 'numpy'},
 }
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import math
 from typing import Literal
 
 from anydepth_core.errors import BudgetError, nearest
@@ -22,6 +21,7 @@ UNITS: Mapping[str, tuple[Resource, str]] = {
     'watts': ('energy_j', 'watts the frames together may draw'),
 }
 PER_SECOND = frozenset({'gflops/s', 'watts'})
+MAX_VALUE = 1e12
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Budget:
     """An amount and its unit, one of `UNITS`; the unit decides which cost of a frame counts.
 
     Raises:
-        BudgetError: the value is not a finite number above 0, or the unit is unknown.
+        BudgetError: the value is not a finite number above 0 and below `MAX_VALUE`, or the unit is
+            unknown.
     """
 
     value: float
@@ -40,9 +41,9 @@ class Budget:
             raise BudgetError(f'unknown unit {self.unit!r} of a budget'
                               f'{nearest(str(self.unit), UNITS)}; valid: {", ".join(UNITS)}')
         if (isinstance(self.value, bool) or not isinstance(self.value, int | float)
-                or not math.isfinite(self.value) or self.value <= 0):
-            raise BudgetError(f'a budget of {self.value!r} {self.unit}; it must be a finite '
-                              f'number above 0 of {UNITS[self.unit][1]}')
+                or not 0 < self.value < MAX_VALUE):
+            raise BudgetError(f'a budget of {self.value!r} {self.unit}; valid: a number above 0 '
+                              f'and below {MAX_VALUE:g} of {UNITS[self.unit][1]}')
 
     @property
     def resource(self) -> Resource:

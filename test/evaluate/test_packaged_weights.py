@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every packaged weights file finds objects, at full and at base, in scenes it was not trained on."""
+"""Every packaged weights file finds objects, at full and base, in scenes it was not trained on."""
 
 from __future__ import annotations
 
