@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import complete_box_iou
+from torchvision.ops import box_iou
 
 CANDIDATES = 10
 SCORE_POWER = 0.5
 OVERLAP_POWER = 6.0
-EPSILON = 1e-9
+SMALLEST_SIDE = 8.1  # a little more than the finest stride: some anchor point lies within
+TINY = torch.finfo(torch.float32).tiny
 
 
 class Targets(NamedTuple):
@@ -55,23 +56,28 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Targets) -> A
     Each object takes the ten points inside it whose `score^0.5 * overlap^6` is highest; a point
     that several objects want answers for the one it overlaps most. An object's best point gets its
     best overlap as class target, the others in proportion to their alignment.
+
+    However badly an object is predicted, its points are ranked and taken: there is no least
+    alignment, the overlap is plain IoU (never negative), and an object smaller than the finest
+    stride reaches one stride around its centre. Otherwise small objects, whose alignment starts
+    near zero, would never be learned.
     """
     count, objects = len(points), len(targets.labels)
     if objects == 0:
         return Assignment(torch.zeros(count, dtype=torch.bool, device=points.device),
                           torch.zeros(count, dtype=torch.long, device=points.device),
                           torch.zeros_like(scores, dtype=torch.float32))
-    inside = _inside(points, targets.boxes)
-    overlap = complete_box_iou(targets.boxes.float(), boxes.float()).clamp(min=0) * inside
+    inside = _inside(points, targets.boxes.float())
+    overlap = box_iou(targets.boxes.float(), boxes.float()) * inside
     alignment = (scores.float().T[targets.labels] ** SCORE_POWER) * overlap ** OVERLAP_POWER
-    best, chosen = alignment.topk(min(CANDIDATES, count), dim=1)
-    wanted = torch.zeros_like(inside).scatter_(1, chosen, best > EPSILON) & inside
+    chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, count), dim=1).indices
+    wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
     rival = torch.where(wanted, overlap, -torch.ones_like(overlap))
     object_index = rival.argmax(dim=0)
     foreground = wanted.any(dim=0)
     taken = wanted & (torch.arange(objects, device=points.device)[:, None] == object_index)
     alignment, overlap = alignment * taken, overlap * taken
-    strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=EPSILON) \
+    strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=TINY) \
         * overlap.amax(dim=1, keepdim=True)
     soft = torch.zeros_like(scores, dtype=torch.float32)
     rows = foreground.nonzero()[:, 0]
@@ -81,7 +87,7 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Targets) -> A
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
-    """Return (M, N): whether each point lies strictly inside each box."""
-    near = points[None] - boxes[:, None, :2]
-    far = boxes[:, None, 2:] - points[None]
-    return torch.cat((near, far), dim=-1).amin(dim=-1) > EPSILON
+    """Return (M, N): whether each point lies inside each box, grown to SMALLEST_SIDE."""
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=SMALLEST_SIDE) / 2
+    return ((points[None] - centre[:, None]).abs() < half[:, None]).all(dim=-1)

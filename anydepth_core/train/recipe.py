@@ -64,6 +64,8 @@ class Recipe:
 
     Attributes:
         model: registered name of the network.
+        initial_weights: name or path of weights of the same network to start from; '' starts from
+            random ones.
         input_size: (height, width) of the network input in pixels.
         iterations: optimizer steps.
         batch: images per step.
@@ -76,6 +78,7 @@ class Recipe:
     """
 
     model: str
+    initial_weights: str = ''
     input_size: tuple[int, int] = (320, 416)
     iterations: Annotated[int, Field(ge=1)] = 1000
     batch: Annotated[int, Field(ge=1)] = 16

@@ -19,7 +19,7 @@ from anydepth_core.data.scenes import CLASS_NAMES
 from anydepth_core.errors import AnyDepthError, RecipeError
 from anydepth_core.evaluate.batches import evaluate
 from anydepth_core.models import create_model
-from anydepth_core.models.weights import ModelInfo, save_weights
+from anydepth_core.models.weights import ModelInfo, load_weights, save_weights
 from anydepth_core.models.yolo import AnyDepthYolo
 from anydepth_core.train.checkpoint import load_checkpoint, save_checkpoint
 from anydepth_core.train.ema import averaged
@@ -51,6 +51,8 @@ class Trainer:
         if not isinstance(model, AnyDepthYolo):
             raise RecipeError(f'model: {recipe.model} is of the {model.family} family; only the '
                               'yolo family has its losses here')
+        if recipe.initial_weights:
+            start_from(model, recipe)
         model.to(memory_format=torch.channels_last)
         self.step = YoloStep(model, recipe.loss, recipe.distillation)
         self.average = averaged(model, recipe.ema_decay, recipe.ema_ramp)
@@ -177,6 +179,16 @@ class Trainer:
             if new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def start_from(model: nn.Module, recipe: Recipe) -> None:
+    """Give `model` the recipe's initial weights; RecipeError if they are of another network."""
+    known, info = load_weights(recipe.initial_weights)
+    if info.model != recipe.model or info.class_names != CLASS_NAMES:
+        raise RecipeError(f'initial_weights: {recipe.initial_weights} is {info.model} with '
+                          f'{len(info.class_names)} classes, not {recipe.model} with the '
+                          f'{len(CLASS_NAMES)} of the scenes')
+    model.load_state_dict(known.state_dict())
 
 
 def make_optimizer(model: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Optimizer:

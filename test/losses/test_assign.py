@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import torch
-from torchvision.ops import complete_box_iou
+from torchvision.ops import box_iou
 
 from anydepth_core.losses.assign import CANDIDATES, Targets, assign
 
@@ -19,14 +19,14 @@ def case(seed: int, objects: int, classes: int = 3, side: int = 8) -> tuple:
     boxes = torch.cat((points - half, points + half), dim=1)
     scores = torch.rand(len(points), classes, generator=generator)
     corner = torch.rand(objects, 2, generator=generator) * 40
-    size = torch.rand(objects, 2, generator=generator) * 24 + 6
+    size = torch.rand(objects, 2, generator=generator) * 24 + 9
     labels = torch.randint(0, classes, (objects,), generator=generator)
     return scores, boxes, points, Targets(labels, torch.cat((corner, corner + size), dim=1))
 
 
 def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
     """Return {point: (object, soft target)}, one pair at a time."""
-    overlap = complete_box_iou(targets.boxes, boxes).clamp(min=0)
+    overlap = box_iou(targets.boxes, boxes)
     wanted: dict[int, list[int]] = {}
     alignments = {}
     for o, (label, box) in enumerate(zip(targets.labels.tolist(), targets.boxes.tolist())):
@@ -36,9 +36,8 @@ def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
                 value = float(scores[p, label]) ** 0.5 * float(overlap[o, p]) ** 6
                 alignments[o, p] = value
                 ranked.append((-value, p))
-        for value, p in sorted(ranked)[:CANDIDATES]:
-            if -value > 1e-9:
-                wanted.setdefault(p, []).append(o)
+        for _, p in sorted(ranked)[:CANDIDATES]:
+            wanted.setdefault(p, []).append(o)
     owner = {p: max(objects, key=lambda o: float(overlap[o, p])) for p, objects in wanted.items()}
     result = {}
     for p, o in owner.items():
@@ -75,3 +74,16 @@ def test_more_objects_than_points_is_finite() -> None:
     assigned = assign(scores, boxes, points, targets)
     assert assigned.scores.isfinite().all()
     assert assigned.foreground.sum() <= len(points)
+
+
+def test_a_badly_predicted_small_object_is_still_assigned() -> None:
+    """As at the start of a training: boxes far too large, scores near zero."""
+    _, _, points, _ = case(2, objects=1)
+    boxes = torch.cat((points - 60, points + 60), dim=1)
+    scores = torch.full((len(points), 3), 1e-5)
+    small = torch.tensor([[9., 9, 14, 14], [20.5, 28.5, 27.5, 35.5], [2, 40, 30, 43]])
+    assigned = assign(scores, boxes, points, Targets(torch.tensor([0, 1, 2]), small))
+    for index in range(3):
+        points_of = assigned.foreground & (assigned.object_index == index)
+        assert points_of.any()
+        assert assigned.scores[points_of].sum() > 0

@@ -94,6 +94,17 @@ def test_publishes_weights_with_scores(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text().count('\n') >= 2
 
 
+def test_starts_from_given_weights(tmp_path: Path) -> None:
+    Trainer(recipe(iterations=2), tmp_path / 'first', silent).run()
+    path = tmp_path / 'first' / WEIGHTS
+    second = Trainer(recipe(initial_weights=str(path), seed=5), tmp_path / 'second', silent)
+    expected = load_weights(path)[0].state_dict()
+    for name, value in second.step.model.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+    with pytest.raises(RecipeError, match='initial_weights: scenes is anydepth-yolo-pico'):
+        Trainer(recipe(initial_weights='scenes'), tmp_path / 'third', silent)
+
+
 def test_another_recipe_is_no_resume(tmp_path: Path) -> None:
     Trainer(recipe(), tmp_path, silent).save()
     Trainer.resume(tmp_path, silent, recipe(workers=1, log_every=5))
