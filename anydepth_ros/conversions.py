@@ -1,0 +1,77 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to arrays and back. The message classes alone: no node, no rclpy."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import (
+    BoundingBox2D,
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesis,
+    ObjectHypothesisWithPose,
+    Point2D,
+    Pose2D,
+    VisionClass,
+)
+
+from anydepth_core.detections import Detections
+from anydepth_core.errors import ImageError
+from anydepth_ros.encodings import Color, decode
+
+
+def to_array(message: Image) -> tuple[NDArray[np.uint8], Color]:
+    """Return the image as (H, W, 3) uint8 and its channel order.
+
+    The array of an 8-bit colour image is a view of `message.data`, which must stay alive.
+
+    Raises:
+        ImageError: unknown encoding, no pixels, a wrong step, or too few bytes.
+    """
+    return decode(message.data, height=message.height, width=message.width, step=message.step,
+                  encoding=message.encoding, big_endian=bool(message.is_bigendian))
+
+
+def to_image(pixels: NDArray[np.uint8], encoding: str, header: Header) -> Image:
+    """Return a message with a copy of `pixels`, (H, W, 3) uint8 in the order of `encoding`.
+
+    Raises:
+        ImageError: another shape or type.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(f'expected (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}')
+    height, width, _ = pixels.shape
+    message = Image(header=header, height=height, width=width, encoding=encoding, step=width * 3)
+    # In place and as bytes: assigning an array makes rclpy look at each value in Python.
+    data = array.array('B')
+    data.frombytes(np.ascontiguousarray(pixels).data.cast('B') if pixels.size else b'')
+    message.data = data
+    return message
+
+
+def to_detection_array(detections: Detections, header: Header) -> Detection2DArray:
+    """Return the message: the image's header everywhere, boxes in pixels of the received image."""
+    rows = zip(detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist())
+    return Detection2DArray(header=header, detections=[
+        Detection2D(
+            header=header,
+            results=[ObjectHypothesisWithPose(
+                hypothesis=ObjectHypothesis(class_id=str(label), score=score))],
+            bbox=BoundingBox2D(
+                center=Pose2D(position=Point2D(x=(x1 + x2) / 2, y=(y1 + y2) / 2), theta=0.0),
+                size_x=x2 - x1, size_y=y2 - y1))
+        for (x1, y1, x2, y2), score, label in rows])
+
+
+def to_label_info(class_names: Sequence[str], threshold: float, header: Header) -> LabelInfo:
+    """Return which name each class_id stands for and the score threshold in force."""
+    return LabelInfo(header=header, threshold=threshold, class_map=[
+        VisionClass(class_id=index, class_name=name) for index, name in enumerate(class_names)])

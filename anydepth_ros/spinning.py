@@ -1,0 +1,93 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes a node, spins it until somebody asks for the end, and takes it apart in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+import threading
+import traceback
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from anydepth_core.errors import AnyDepthError
+from anydepth_ros.executable import BUG, Stop, user_error
+
+# Images, transitions, and parameters with services: each may run while the others do.
+THREADS = 4
+# A launch file waits five seconds before it becomes rude.
+PATIENCE_S = 4.0
+
+
+class Spinnable(Protocol):
+    """A node that frees what it holds, threads first, before it is destroyed."""
+
+    def close(self) -> None:
+        """Free everything; called once, after the last callback."""
+
+    def destroy_node(self) -> None:
+        """As in rclpy."""
+
+
+def spin(name: str, make_node: Callable[[Stop], Spinnable], stop: Stop) -> int:
+    """Run one node to its end and return the exit code.
+
+    Args:
+        name: of the executable, for messages.
+        make_node: may raise AnyDepthError.
+        stop: asked by signals or by the node.
+    """
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rclpy has no common class for malformed --ros-args
+        return user_error(name, error)
+    try:
+        if not hasattr(Node, 'add_pre_set_parameters_callback'):
+            raise AnyDepthError('this ROS 2 is too old: Jazzy or newer is needed')
+        node = make_node(stop)
+    except AnyDepthError as error:
+        rclpy.try_shutdown()
+        return user_error(name, error)
+    assert isinstance(node, Node)
+    executor = MultiThreadedExecutor(num_threads=THREADS)
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin, args=(executor, stop), name='executor')
+    spinner.start()
+    code = stop.wait()
+    ending = threading.Thread(target=_end, args=(node, executor, spinner), daemon=True)
+    ending.start()
+    ending.join(PATIENCE_S)
+    if ending.is_alive():
+        # A model is being loaded: that cannot be broken off, and nothing of it is worth keeping.
+        os._exit(code)
+    return code
+
+
+def _end(node: Spinnable, executor: MultiThreadedExecutor, spinner: threading.Thread) -> None:
+    """Let the callbacks in progress end, then free everything in order."""
+    executor.create_task(_nothing)  # its end ends `spin_once`, which `wake` does not
+    spinner.join()
+    # rclpy destroys what a callback in progress still needs at its end: let all end before.
+    executor._executor.shutdown()
+    executor.shutdown()
+    node.close()
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+def _nothing() -> None:
+    """Be something to do."""
+
+
+def _spin(executor: MultiThreadedExecutor, stop: Stop) -> None:
+    try:
+        while not stop.asked:
+            executor.spin_once()
+    except Exception:  # a callback raised: a fault of ours, to be seen in full
+        traceback.print_exc()
+        stop.ask(BUG)

@@ -1,0 +1,81 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: a domain of its own for each test, a tiny model with random weights, processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import os
+from pathlib import Path
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy', reason='these tests talk to real nodes')
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import Peer, Process
+
+from anydepth_ros.isolation import isolated
+from anydepth_ros.transport import with_profile
+
+CLASSES = ('ball', 'cup', 'box')
+
+# Fast DDS reads it once in the life of this process.
+os.environ.update(with_profile({}), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a weights file of a tiny model that was never trained."""
+    import torch
+
+    from anydepth_core.models.registry import create_model
+    from anydepth_core.models.weights import ModelInfo, save_weights
+    name = 'anydepth-yolo-tiny'
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_weights(path, create_model(name, num_classes=len(CLASSES)),
+                 ModelInfo(model=name, class_names=CLASSES, input_size=(160, 160)))
+    return path
+
+
+@pytest.fixture(scope='module')
+def environment() -> Iterator[dict[str, str]]:
+    """Yield an environment with a domain that no other test uses meanwhile."""
+    with isolated(os.environ) as found:
+        yield found
+
+
+@pytest.fixture(scope='module')
+def peer(environment: dict[str, str]) -> Iterator[Peer]:
+    """Yield a node of this process in that domain."""
+    node = Peer(int(environment['ROS_DOMAIN_ID']))
+    yield node
+    node.close()
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture(scope='module')
+def start(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory,
+          weights: Path) -> Iterator[Start]:
+    """Yield a function that starts an executable; whatever it started is gone afterwards."""
+    processes: list[Process] = []
+
+    def start_one(module: str = 'detector_node', *arguments: str,
+                  env: dict[str, str] | None = None, **parameters: object) -> Process:
+        if module == 'detector_node':
+            parameters.setdefault('weights', weights)
+        words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+        log = tmp_path_factory.mktemp('process') / 'log.txt'
+        process = Process(f'anydepth_ros.{module}', env or environment, log,
+                          '--ros-args', *arguments, *words)
+        processes.append(process)
+        return process
+
+    yield start_one
+    for process in processes:
+        process.kill()

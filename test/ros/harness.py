@@ -1,0 +1,216 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Real processes on a real DDS, and a node in this process that talks to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParameters
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from anydepth_ros.conversions import to_image
+
+ROOT = Path(__file__).resolve().parents[2]
+# How long a process may take to start or answer on a machine that is busy with other things.
+PATIENCE_S = 60.0
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=50)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
+    """Return what `condition` returns as soon as it is true; fail naming `what` after a while."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f'no {what} within {timeout_s:g} s'
+        time.sleep(0.01)
+    return value
+
+
+class Process:
+    """One of the project's executables, started as its console script would start it."""
+
+    def __init__(self, module: str, environment: Mapping[str, str], log: Path,
+                 *arguments: str) -> None:
+        self.log = log
+        with log.open('w') as output:
+            self.popen = subprocess.Popen(
+                [sys.executable, '-m', module, *arguments], cwd=log.parent,
+                env={**environment, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+                stdout=output, stderr=subprocess.STDOUT)
+
+    @property
+    def text(self) -> str:
+        """Everything it has written."""
+        return self.log.read_text()
+
+    def wait_text(self, words: str) -> None:
+        """Wait until it has written `words`; fail at once when it has ended without."""
+        def seen() -> bool:
+            alive = self.popen.poll() is None
+            assert words in self.text or alive, f'ended without {words!r}:\n{self.text}'
+            return words in self.text
+        wait_for(seen, f'{words!r} in the output of the process')
+
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+        """Return the exit code of a process that ends by itself."""
+        return self.popen.wait(timeout_s)
+
+    def stop(self, number: int = signal.SIGINT, times: int = 1) -> int:
+        """Send a signal and return the exit code."""
+        for _ in range(times):
+            self.popen.send_signal(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+
+
+class Peer:
+    """A node in this process, in the domain of the environment it was made with."""
+
+    def __init__(self, domain: int) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = rclpy.create_node('peer', context=self._context,
+                                      start_parameter_services=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._closed = False
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._closed:
+            self._executor.spin_once(timeout_sec=1.0)
+
+    def close(self) -> None:
+        self._closed = True
+        self._executor.wake()
+        self._thread.join()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def listen(self, kind: type, topic: str, qos: QoSProfile = RELIABLE) -> list[Any]:
+        """Return a list that grows with each message; it returns once a publisher is there."""
+        received: list[Any] = []
+        self.node.create_subscription(kind, topic, received.append, qos)
+        wait_for(lambda: self.node.count_publishers(topic), f'publisher of {topic}')
+        return received
+
+    def publisher(self, topic: str = '/image', qos: QoSProfile = BEST_EFFORT) -> Any:
+        """Return a publisher of images once somebody subscribes."""
+        publisher = self.node.create_publisher(Image, topic, qos)
+        wait_for(publisher.get_subscription_count, f'subscriber of {topic}')
+        return publisher
+
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        """Return the response of a service."""
+        client = self.node.create_client(kind, service)
+        try:
+            assert client.wait_for_service(PATIENCE_S), f'no service {service}'
+            future = client.call_async(request)
+            wait_for(future.done, f'answer of {service}')
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def set(self, name: str, value: Any, node: str = '/detector') -> SetParametersResult:
+        """Set one parameter as `ros2 param set` does."""
+        parameter = value if isinstance(value, Parameter) else Parameter(name, value=value)
+        request = SetParameters.Request(parameters=[parameter.to_parameter_msg()])
+        return self.call(SetParameters, f'{node}/set_parameters', request).results[0]
+
+    def state(self, node: str = '/detector') -> str:
+        """Return the name of the lifecycle state."""
+        response = self.call(GetState, f'{node}/get_state', GetState.Request())
+        return str(response.current_state.label)
+
+    def change_state(self, label: str, node: str = '/detector') -> bool:
+        """Ask for a transition by its label and return whether it was made."""
+        request = ChangeState.Request()
+        request.transition.label = label
+        return bool(self.call(ChangeState, f'{node}/change_state', request).success)
+
+    def wait_active(self, node: str = '/detector') -> None:
+        """Wait until the node is active."""
+        wait_for(lambda: self.state(node) == 'active', f'active {node}')
+
+
+assert State.PRIMARY_STATE_ACTIVE == 3
+
+
+class Camera:
+    """Publishes images with stamps that count up, and collects what the detector makes of them."""
+
+    def __init__(self, peer: Peer, node: str = '/detector', topic: str = '/image') -> None:
+        self.detections: list[Detection2DArray] = peer.listen(
+            Detection2DArray, f'{node}/detections')
+        self.status: list[DiagnosticArray] = peer.listen(
+            DiagnosticArray, f'{node}/frame_status')
+        self._publisher = peer.publisher(topic)
+        self._count = 0
+        wait_for(self._heard, f'first detections of {node}')
+
+    def _heard(self) -> bool:
+        """Publish an image; topics are seen before they are connected, so some get no answer."""
+        self.publish(self.image(48, 64))
+        time.sleep(0.1)
+        return bool(self.detections and self.status)
+
+    def header(self) -> Header:
+        """Return a header that was never used before."""
+        self._count += 1
+        header = Header(frame_id=f'eye_{self._count}')
+        header.stamp.sec, header.stamp.nanosec = 1000 + self._count, 17 * self._count
+        return header
+
+    def image(self, height: int, width: int, encoding: str = 'bgr8') -> Image:
+        """Return an image of noise."""
+        rng = np.random.default_rng(height * width)
+        pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+        return to_image(pixels, encoding, self.header())
+
+    def show(self, message: Image) -> tuple[Detection2DArray, dict[str, str]]:
+        """Publish an image and return its detections and the values of its status."""
+        self.publish(message)
+        array = wait_for(lambda: _find(self.detections, message.header), 'detections')
+        status = wait_for(lambda: _find(self.status, message.header), 'frame status')
+        return array, values(status.status[0])
+
+    def publish(self, message: Image) -> None:
+        """Publish an image."""
+        self._publisher.publish(message)
+
+
+def _find(messages: Sequence[Any], header: Header) -> Any:
+    return next((m for m in list(messages) if m.header == header), None)
+
+
+def values(status: Any) -> dict[str, str]:
+    """Return the key/value pairs of a DiagnosticStatus."""
+    return {pair.key: pair.value for pair in status.values}

@@ -1,0 +1,111 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the executables start and end: exit codes, one line for a user's error, nothing left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import signal
+import subprocess
+import sys
+
+from harness import ROOT, Camera, wait_for
+import pytest
+
+from anydepth_ros.child import Child, ChildError
+
+
+def test_sigint_twice_while_busy_ends_with_0_and_nothing_left(start, peer):
+    process = start('detector_node', score_threshold=0)
+    process.wait_text('active at depth full')
+    camera = Camera(peer)
+    for _ in range(20):
+        camera.publish(camera.image(48, 64))
+    assert process.stop(signal.SIGINT, times=2) == 0
+    assert not Path(f'/proc/{process.popen.pid}/task').exists()
+    assert 'Traceback' not in process.text
+    assert 'never retrieved' not in process.text
+    wait_for(lambda: not peer.node.count_publishers('/detector/detections'), 'end of the topic')
+
+
+def test_sigint_while_starting_ends_with_0(start):
+    process = start('detector_node')
+    process.wait_text('Fast DDS profile')
+    assert process.stop(signal.SIGINT) == 0
+    assert 'Traceback' not in process.text and 'ERROR' not in process.text
+
+
+@pytest.mark.parametrize(('parameters', 'words'), [
+    ({'weights': '/nowhere/x.safetensors'}, '/nowhere/x.safetensors'),
+    ({'weights': __file__}, 'test_executables.py'),
+    ({'device': 'cuda:99'}, 'cuda:99'),
+    ({'depth': 'banana'}, "unknown depth 'banana'"),
+    ({'score_threshold': 7}, 'score_threshold: 7.0 is not a number such as 0.3, 0 to 1'),
+], ids=lambda value: str(value)[:40] if isinstance(value, str) else '')
+def test_what_the_user_can_mend_is_told_in_one_line_with_exit_code_2(start, parameters, words):
+    process = start('detector_node', **parameters)
+    assert process.wait() == 2
+    assert 'Traceback' not in process.text
+    told = [line for line in process.text.splitlines() if 'Fast DDS profile' not in line]
+    assert len(told) == 1 and words in told[0], process.text
+
+
+def test_a_malformed_command_line_is_told_in_one_line(start):
+    process = start('detector_node', '-p', 'depth=base')
+    assert process.wait() == 2
+    assert 'Traceback' not in process.text
+    assert process.text.strip().splitlines()[-1].startswith('detector: error:')
+
+
+@pytest.mark.parametrize(('parameters', 'words'), [
+    ({'source': '/nowhere'}, "image source '/nowhere' does not exist"),
+    ({'source': __file__}, 'no video that can be read'),
+    ({'source': 'EMPTY'}, 'holds no image'),
+    ({'source': '99'}, 'camera 99'),
+    ({'encoding': 'mono8'}, "encoding: 'mono8'"),
+    ({'rate_hz': -1}, 'rate_hz: -1.0'),
+    ({'size': '12'}, "size '12' is not WIDTHxHEIGHT"),
+], ids=lambda value: '')
+def test_the_camera_tells_what_it_cannot_read(start, parameters, words, tmp_path):
+    values = {name: tmp_path if value == 'EMPTY' else value for name, value in parameters.items()}
+    process = start('demo_camera', **values)
+    assert process.wait() == 2
+    lines = process.text.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('demo_camera: error:') and words in lines[0]
+
+
+def test_a_child_ends_when_told_and_tells_its_last_words(environment, tmp_path):
+    log = tmp_path / 'log.txt'
+    child = Child('camera', 'anydepth_ros.demo_camera', ['--ros-args', '-p', 'size:=128x96'],
+                  environment, log)
+    wait_for(lambda: 'at 30 Hz' in log.read_text(), 'camera')
+    child.require_alive()
+    assert child.stop() == 0
+    with pytest.raises(ChildError, match=r'exit code 0(.|\n)*at 30 Hz'):
+        child.require_alive()
+
+
+def test_a_child_ends_with_a_parent_that_was_killed(environment, tmp_path):
+    log = tmp_path / 'log.txt'
+    program = f"""
+import os, pathlib, time
+from anydepth_ros.child import Child
+Child('camera', 'anydepth_ros.demo_camera', ['--ros-args', '-p', 'size:=128x96'], os.environ,
+      pathlib.Path({str(log)!r}))
+time.sleep(600)"""
+    parent = subprocess.Popen([sys.executable, '-c', program],
+                              env={**environment, 'PYTHONPATH': str(ROOT)})
+    try:
+        wait_for(lambda: log.exists() and 'at 30 Hz' in log.read_text(), 'camera')
+        child, = [int(p.name) for p in Path('/proc').glob('[0-9]*') if _parent(p) == parent.pid]
+    finally:
+        parent.kill()
+        parent.wait()
+    wait_for(lambda: not Path(f'/proc/{child}').exists(), 'end of the child')
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / 'stat').read_text().rpartition(')')[2].split()[1])
+    except (OSError, IndexError):
+        return -1
