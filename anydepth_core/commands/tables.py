@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from anydepth_core.models.base import AnyDepthModel
+    from anydepth_core.models.count import Operations
 
 SCHEMA_VERSION = 1
 SIZE = (640, 640)
@@ -154,19 +155,22 @@ def run(args: argparse.Namespace) -> int:
 
 def count_rows() -> Iterator[Count]:
     """Count every row; on shapes alone, without memory for weights."""
-    from anydepth_core.models.count import (
-        count_full_path_parameters,
-        count_operations,
-        count_parameters,
-    )
+    from anydepth_core.models.count import count_full_path_parameters, count_parameters
 
     for row in ROWS:
-        model = _model(row.model)
-        operations = count_operations(model, row.depth, SIZE)
-        counted = count_operations(model.fused(), row.depth, SIZE) if row.fused else operations
         count = count_full_path_parameters if row.plain else count_parameters
-        yield Count(row, getattr(counted, row.convention), operations.gflops,
-                    None if row.millions is None else count(model))
+        counted = _operations(row.model, row.depth, row.fused)
+        yield Count(row, getattr(counted, row.convention),
+                    _operations(row.model, row.depth, False).gflops,
+                    None if row.millions is None else count(_model(row.model)))
+
+
+@functools.lru_cache
+def _operations(name: str, depth: str, fused: bool) -> Operations:
+    from anydepth_core.models.count import count_operations
+
+    model = _model(name)
+    return count_operations(model.fused() if fused else model, depth, SIZE)
 
 
 @functools.lru_cache

@@ -18,7 +18,6 @@ from anydepth_core.errors import WeightsError
 from anydepth_core.models.pickles import (
     Record,
     TorchZip,
-    load_pickle,
     module_records,
     tensor_record,
 )
@@ -68,8 +67,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         if path.suffix == '.safetensors':
             checkpoint = Checkpoint(path, load_file(path), _names_beside(path))
         else:
-            content, archive = load_pickle(path)
-            checkpoint = _from_content(path, content, archive)
+            checkpoint = _from_archive(TorchZip(path))
     except OSError as error:
         raise WeightsError(f'cannot read {path}: {error.strerror}') from error
     except SafetensorError as error:
@@ -84,13 +82,14 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(path, tensors, checkpoint.class_names, checkpoint.licence)
 
 
-def _from_content(path: Path, content: Any, archive: TorchZip | None) -> Checkpoint:
-    """Return the first set of weights in what a pickle holds."""
+def _from_archive(archive: TorchZip) -> Checkpoint:
+    """Return the first set of weights in a PyTorch checkpoint."""
+    path, content = archive.path, archive.records()
     outer = content if isinstance(content, Mapping) else {}
     averaged = outer.get('ema')
     inner = averaged.get('module') if isinstance(averaged, Mapping) else None
     for node in (inner, averaged, outer.get('model'), outer.get('state_dict'), content):
-        tensors = _tensors(path, node, archive)
+        tensors = _tensors(node, archive)
         if tensors:
             names = node.state.get('names') if isinstance(node, Record) else outer.get('names')
             licence = outer.get('license')
@@ -99,25 +98,19 @@ def _from_content(path: Path, content: Any, archive: TorchZip | None) -> Checkpo
     raise WeightsError(f'{path}: a PyTorch file without weights (no state dict and no module)')
 
 
-def _tensors(path: Path, node: Any, archive: TorchZip | None) -> dict[str, Tensor]:
+def _tensors(node: Any, archive: TorchZip) -> dict[str, Tensor]:
     """Return the tensors of a state dict or of a recorded module; nothing for anything else."""
-    found: dict[str, Tensor] = {}
-    if archive is None:
-        if isinstance(node, Mapping):
-            found = {key: value for key, value in node.items()
-                     if isinstance(key, str) and isinstance(value, Tensor)}
-    else:
-        records: dict[str, Record] = {}
-        if isinstance(node, Record) and '_modules' in node.state:
-            try:
-                records = module_records(node)
-            except WeightsError as error:
-                raise WeightsError(f'{path}: {error}') from None
-        elif isinstance(node, Mapping):
-            pairs = ((key, tensor_record(value)) for key, value in node.items())
-            records = {key: record for key, record in pairs
-                       if isinstance(key, str) and record is not None}
-        found = {key: archive.tensor(record) for key, record in records.items()}
+    records: dict[str, Record] = {}
+    if isinstance(node, Record) and '_modules' in node.state:
+        try:
+            records = module_records(node)
+        except WeightsError as error:
+            raise WeightsError(f'{archive.path}: {error}') from None
+    elif isinstance(node, Mapping):
+        pairs = ((key, tensor_record(value)) for key, value in node.items())
+        records = {key: record for key, record in pairs
+                   if isinstance(key, str) and record is not None}
+    found = {key: archive.tensor(record) for key, record in records.items()}
     if found and all(key.startswith('module.') for key in found):
         return {key.removeprefix('module.'): tensor for key, tensor in found.items()}
     return found

@@ -264,5 +264,5 @@ def _class_names(checkpoint: Checkpoint, report: Report, given: tuple[str, ...] 
                            'give a file with --classes, one name a line')
     if len(names) != report.num_classes:
         raise WeightsError(f'{checkpoint.path}: scores {report.num_classes} classes, but '
-                           f'{len(names)} names were given')
+                           f'there are names for {len(names)}; give a file with --classes')
     return names

@@ -3,10 +3,11 @@
 """Reading PyTorch checkpoints of strangers without executing what they hold.
 
 A checkpoint is a zip of one pickle and the raw bytes of its tensors. A pickle is a program that
-may import and call anything. Plain checkpoints go through PyTorch's own `weights_only` reader.
-Checkpoints that hold pickled modules (Ultralytics) go through one of ours, for which every global
-the pickle names is a `Record`: a class that keeps what it is given and does nothing. No package
-is imported and nothing is called, tensors included: they are cut out of the zip afterwards.
+may import and call anything. Here every global that it names is a `Record`: a class that keeps
+what it is given and does nothing. No package is imported and nothing is called, tensors included:
+they are cut out of the zip afterwards. So one reader does for state dicts and for pickled modules
+(Ultralytics), where PyTorch's `weights_only` one refuses the latter, and in versions before 2.6
+could itself be made to execute code (CVE-2025-32434).
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import pickle
 import pickletools
 import re
 from typing import Any, NamedTuple
-import warnings
 import zipfile
 
 import torch
@@ -35,6 +35,8 @@ KNOWN_PACKAGES = ('argparse', 'collections', 'datetime', 'numpy', 'pathlib', 'to
 KNOWN_GLOBALS = re.compile(
     r'(__builtin__|builtins)\.(set|frozenset|slice|complex|bytearray|object)'
     r'|_codecs\.encode|(copyreg|copy_reg)\._reconstructor')
+# How PyTorch's files began before they were zips: a pickle of a magic number.
+OLD_FORMAT = b'\x80\x02\x8a\nl\xfc'
 STORAGES = {
     'torch.FloatStorage': torch.float32,
     'torch.HalfStorage': torch.float16,
@@ -115,11 +117,16 @@ class TorchZip:
     """An open PyTorch checkpoint.
 
     Raises:
-        WeightsError: not a zip of the form PyTorch writes, or one that would grow when read.
+        WeightsError: truncated, not a zip of the form PyTorch writes, or one that would grow when
+            read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        with path.open('rb') as file:
+            if file.read(len(OLD_FORMAT)) == OLD_FORMAT:
+                raise WeightsError(f'{path}: of the format before PyTorch 1.6; load and save it '
+                                   'with a newer one')
         try:
             self.zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -151,7 +158,8 @@ class TorchZip:
             raise damaged(self.path) from error
 
     def records(self) -> Any:
-        """Return what the pickle describes, every object in it a Record."""
+        """Return what the pickle describes: lists, mappings and the like, all else a Record."""
+        self._check_pickle()
         try:
             return RecordUnpickler(io.BytesIO(self.pickle)).load()
         except WeightsError as error:
@@ -159,7 +167,7 @@ class TorchZip:
         except Exception as error:  # whatever the pickle's author made it stumble over
             raise damaged(self.path) from error
 
-    def check_pickle(self) -> None:
+    def _check_pickle(self) -> None:
         """Refuse a pickle that is cut short, or that numbers its memo so as to eat all memory."""
         try:
             for opcode, argument, _ in pickletools.genops(self.pickle):
@@ -180,36 +188,6 @@ class TorchZip:
             return flat.as_strided(size, stride, offset)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
             raise damaged(self.path) from error
-
-
-def load_pickle(path: Path) -> tuple[Any, TorchZip | None]:
-    """Return what a PyTorch checkpoint holds.
-
-    Returns:
-        The content and None if PyTorch's `weights_only` reader accepts it; else the content as
-        Records, and the zip that turns records of tensors into tensors.
-
-    Raises:
-        WeightsError: truncated, not a checkpoint, or not safe to read.
-    """
-    archive = None
-    with path.open('rb') as file:
-        magic = file.read(2)
-    if magic == b'PK' or zipfile.is_zipfile(path):
-        archive = TorchZip(path)
-        archive.check_pickle()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        if archive is None:
-            raise WeightsError(f'{path}: no checkpoint that can be read safely; save its state '
-                               'dict anew with a current PyTorch, or as safetensors') from error
-        return archive.records(), archive
-    except Exception as error:  # PyTorch raises whatever a damaged file makes it stumble over
-        raise damaged(path) from error
-    return content, None
 
 
 def module_records(module: Record) -> dict[str, Record]:

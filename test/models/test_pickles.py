@@ -173,6 +173,12 @@ def test_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
     refuse(path, 'truncated, damaged|without weights|no checkpoint')
 
 
+def test_old_format(tmp_path: Path) -> None:
+    path = tmp_path / 'x.pt'
+    torch.save(STATE, path, _use_new_zipfile_serialization=False)
+    refuse(path, 'of the format before PyTorch 1.6; load and save it')
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     refuse(tmp_path / 'absent.pt', 'cannot read')
     refuse(tmp_path / 'absent.safetensors', 'cannot read|No such file')
