@@ -15,6 +15,7 @@ import os
 import sys
 
 from anydepth_core.errors import AnyDepthError
+from anydepth_core.runtime.cores import share_cores
 
 COMMANDS = ('convert', 'detect', 'models', 'scenes', 'simulate', 'tables')
 
@@ -22,6 +23,7 @@ COMMANDS = ('convert', 'detect', 'models', 'scenes', 'simulate', 'tables')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status."""
     args = build_parser().parse_args(arguments)
+    share_cores()
     try:
         status = int(args.run(args))
         sys.stdout.flush()

@@ -14,6 +14,8 @@ import queue
 import signal
 import sys
 
+from anydepth_core.runtime.cores import share_cores
+
 BUG = 1
 USER_ERROR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -62,6 +64,7 @@ def run(name: str, module: str) -> None:
         module: has `make_node(stop)`, which returns a node and may raise AnyDepthError.
     """
     stop = Stop()
+    share_cores()
     make_node = importlib.import_module(module).make_node
     spin = importlib.import_module('anydepth_ros.spinning').spin
     stop.begin()

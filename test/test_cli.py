@@ -198,3 +198,16 @@ def test_interrupting_is_no_traceback():
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and err == 'anydepth: interrupted\n'
+
+
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch) -> None:
+    """See docs/decisions/0004."""
+    import os
+
+    from anydepth_core.runtime.cores import share_cores
+    monkeypatch.delenv('OMP_WAIT_POLICY', raising=False)
+    share_cores()
+    assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'
+    monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
+    share_cores()
+    assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'

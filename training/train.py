@@ -8,10 +8,13 @@ import argparse
 from pathlib import Path
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from anydepth_core.errors import AnyDepthError
-from anydepth_core.train.recipe import load_recipe
-from anydepth_core.train.trainer import CHECKPOINT, Trainer
+from anydepth_core.runtime.cores import share_cores
+
+if TYPE_CHECKING:
+    from anydepth_core.train.trainer import Trainer
 
 
 def main() -> int:
@@ -24,6 +27,7 @@ def main() -> int:
     parser.add_argument('--resume', action='store_true',
                         help='go on from the checkpoint in OUT if there is one')
     args = parser.parse_args()
+    share_cores()
     try:
         trainer = _trainer(args)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,6 +40,9 @@ def main() -> int:
 
 
 def _trainer(args: argparse.Namespace) -> Trainer:
+    from anydepth_core.train.recipe import load_recipe
+    from anydepth_core.train.trainer import CHECKPOINT, Trainer
+
     recipe = load_recipe(args.recipe, args.overrides)
     exists = (args.out / CHECKPOINT).exists()
     if exists and not args.resume:

@@ -118,6 +118,7 @@ def environment(distro: str | None) -> dict[str, str]:
         'VIRTUAL_ENV': str(VENV),
     })
     variables.setdefault('ROS_LOG_DIR', str(VENV / 'log'))
+    variables.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # docs/decisions/0004
     return variables
 
 
