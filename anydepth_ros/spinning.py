@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import faulthandler
 import os
 import threading
 import traceback
@@ -59,6 +60,8 @@ def spin(name: str, make_node: Callable[[Stop], Spinnable], stop: Stop) -> int:
     spinner = threading.Thread(target=_spin, args=(executor, stop), name='executor')
     spinner.start()
     code = stop.wait()
+    # The last resort, in C: also a thread that ends while it holds Python's lock is left behind.
+    faulthandler.dump_traceback_later(2 * PATIENCE_S, exit=True)
     ending = threading.Thread(target=_end, args=(node, executor, spinner), daemon=True)
     ending.start()
     ending.join(PATIENCE_S)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from anydepth_core.data.batches import SceneDataset, batches
@@ -13,9 +14,10 @@ from anydepth_core.losses.yolo import YoloLossWeights
 from anydepth_core.models import create_model
 from anydepth_core.train.step import YoloStep
 
-STEPS = 120
+STEPS = 160
 
 
+@pytest.mark.timeout(300)  # half a minute of one core
 def test_both_extremes_learn_two_scenes() -> None:
     torch.manual_seed(0)
     data = SceneDataset(10, 2, [(160, 192)], (160, 192))
