@@ -13,6 +13,7 @@ from torch.nn import functional
 from torchvision.ops import complete_box_iou_loss
 
 from anydepth_core.losses.assign import Assignment, Targets, assign
+from anydepth_core.losses.normalise import normaliser
 from anydepth_core.models.yolo.head import BINS, DenseOutputs
 
 
@@ -39,7 +40,7 @@ def yolo_loss(outputs: DenseOutputs, targets: Sequence[Targets], assignment: Ass
     Every term is divided by the sum of the soft class targets, so an image weighs by its objects.
     Finite, with a class term only, when no image has an object.
     """
-    total = assignment.scores.sum().clamp(min=1.0)
+    total = normaliser(assignment.scores.sum())
     logits = outputs.logits.float()
     classes = functional.binary_cross_entropy_with_logits(logits, assignment.scores,
                                                           reduction='sum') / total

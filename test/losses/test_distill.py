@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
+from torchvision.ops import complete_box_iou
 
+from anydepth_core.losses.align import align_features, divergence
 from anydepth_core.losses.assign import Assignment, Targets
-from anydepth_core.losses.distill import YoloDistillation, align_features, distill_yolo, divergence
+from anydepth_core.losses.distill_yolo import YoloDistillation, distill_yolo
 from anydepth_core.losses.yolo import YoloLossWeights
 from anydepth_core.models import create_model
 from anydepth_core.models.yolo.head import DenseOutputs
@@ -62,33 +62,48 @@ def test_class_term_by_hand() -> None:
     usable = [0, 4, 5]  # both foreground and the same object (Eq. 11)
     expected = 0.0
     for point in usable:
-        student = (base.logits[0, point] / 2).softmax(-1)
-        teacher = (full.logits[0, point] / 2).softmax(-1)
+        student = (base.logits[0, point].detach() / 2).softmax(-1)
+        teacher = (full.logits[0, point].detach() / 2).softmax(-1)
         expected += float((teacher * (teacher / student).log()).sum()) * 0.5
     expected *= 0.4 * 4 / (0.5 * len(usable))
     got = distill_yolo(base, full, base_assigned, full_assigned, options)
-    assert float(got['classes']) == pytest.approx(expected, rel=1e-4)
+    assert got['classes'].item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_anchor_choices_differ_as_documented() -> None:
+@pytest.mark.parametrize(('changes', 'class_points', 'box_points'), [
+    ({}, [0, 4, 5], [0, 4, 5]),
+    ({'class_anchors': 'full'}, [0, 3, 4, 5], [0, 4, 5]),
+    ({'target_alignment': False}, [0, 1, 3, 4, 5], [0, 1, 3, 4, 5]),
+], ids=['paper', 'code', 'naive'])
+def test_where_each_term_looks(changes: dict, class_points: list[int],
+                               box_points: list[int]) -> None:
+    """Point 1 answers for different objects, 2 and 3 for one in one pass only."""
     base, full = outputs(0), outputs(1)
     full_assigned, base_assigned = assigned([0, 1, None, 0, 0, 0]), assigned([0, 0, 0, None, 0, 0])
-    default = YoloDistillation()
-    values = {}
-    for name, options in {
-            'paper': default, 'code': dataclasses.replace(default, class_anchors='full'),
-            'naive': dataclasses.replace(default, drop_conflicts=False)}.items():
-        values[name] = {k: float(v) for k, v in distill_yolo(
-            base, full, base_assigned, full_assigned, options).items()}
-    assert values['paper']['classes'] != values['code']['classes']
-    assert values['paper']['box'] == values['code']['box']
-    assert values['paper']['box'] != values['naive']['box']
+    terms = distill_yolo(base, full, base_assigned, full_assigned, YoloDistillation(**changes))
+    torch.stack(list(terms.values())).sum().backward()
+    for tensor, points in ((base.logits, class_points), (base.boxes, box_points),
+                           (base.side_logits, box_points)):
+        assert tensor.grad[0].flatten(1).any(1).nonzero()[:, 0].tolist() == points
+
+
+def test_box_and_distribution_terms_by_hand() -> None:
+    base, full = outputs(0), outputs(1)
+    same = assigned([0, None, 1, None, None, None])
+    got = distill_yolo(base, full, same, same, YoloDistillation())
+    box = complete_box_iou(base.boxes[0].detach(), full.boxes[0].detach()).diagonal()
+    student, teacher = (x.side_logits[0].detach().softmax(-1) for x in (base, full))
+    sides = (teacher * (teacher / student).log()).sum(-1).mean(-1)
+    points = [0, 2]  # of weight 0.5 each, which sum to one
+    assert got['box'].item() == pytest.approx(1.2 * 0.5 * float((1 - box)[points].sum()), rel=1e-4)
+    assert got['distribution'].item() == pytest.approx(0.8 * 0.5 * float(sides[points].sum()),
+                                                       rel=1e-4)
 
 
 def test_all_conflicting_is_zero_and_finite() -> None:
     base, full = outputs(0), outputs(1)
     terms = distill_yolo(base, full, assigned([0] * 6), assigned([1] * 6), YoloDistillation())
-    assert all(float(term) == 0 for term in terms.values())
+    assert all(term.item() == 0 for term in terms.values())
     sum(terms.values()).backward()
 
 
