@@ -37,19 +37,37 @@ def draw_detections(image: Picture, detections: Detections, class_names: Sequenc
     Raises:
         ImageError: `image` is not such an array.
     """
+    labels, scores = detections.labels.tolist(), detections.scores.tolist()
+    return draw_boxes(image, detections.boxes[::-1],
+                      [f'{class_names[label]} {score:.0%}'
+                       for label, score in zip(labels, scores)][::-1],
+                      [class_color(label) for label in labels][::-1], caption=caption)
+
+
+def draw_boxes(image: Picture, boxes: NDArray[np.float32], words: Sequence[str],
+               colors: Sequence[Rgb], *, caption: str = '') -> Picture:
+    """Return a copy of the image with boxes drawn into it; the last lies on top.
+
+    Args:
+        image: (H, W, 3) uint8 RGB of any strides; it stays as it is.
+        boxes: (N, 4) corners in pixels.
+        words: what to write at each box; '' for nothing.
+        colors: of each box.
+        caption: text of a strip in the upper left corner.
+
+    Raises:
+        ImageError: `image` is not such an array.
+    """
     require_image(image)
     picture = np.ascontiguousarray(image).copy()
     line = max(1, round(sum(picture.shape[:2]) / 600))
     text = float(np.clip(min(picture.shape[:2]) / 36, 9, 60))
-    corners = detections.boxes.round().astype(int)
-    worst_first = list(zip(corners.tolist(), detections.labels.tolist(),
-                           detections.scores.tolist()))[::-1]
-    for (left, top, right, bottom), label, _ in worst_first:
-        cv2.rectangle(picture, (left, top), (right, bottom), class_color(label), line,
-                      cv2.LINE_AA)
-    for (left, top, _, _), label, score in worst_first:
-        words = f'{class_names[label]} {score:.0%}'
-        _chip(picture, words, (left - line // 2, top), text, class_color(label))
+    corners = boxes.round().astype(int).tolist()
+    for (left, top, right, bottom), color in zip(corners, colors):
+        cv2.rectangle(picture, (left, top), (right, bottom), color, line, cv2.LINE_AA)
+    for (left, top, _, _), label, color in zip(corners, words, colors):
+        if label:
+            _chip(picture, label, (left - line // 2, top), text, color)
     if caption:
         _chip(picture, caption, (0, 0), 1.15 * text, DARK)
     return picture

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from anydepth_core.data.batches import SceneDataset, batches
+from anydepth_core.data.batches import validation_batches
+from anydepth_core.data.dataset import SceneImages
 from anydepth_core.data.scenes import CLASS_NAMES
 from anydepth_core.evaluate.batches import evaluate
 from anydepth_core.models.weights import load_weights, packaged_weights, resolve_weights
@@ -24,9 +25,11 @@ def test_every_packaged_file_has_a_floor() -> None:
 def test_finds_what_is_in_generated_scenes(name: str) -> None:
     model, info = load_weights(name)
     assert info.class_names == CLASS_NAMES
-    data = SceneDataset(FIRST_SEED, COUNT, [(480, 640)], info.input_size)
+    data = SceneImages(FIRST_SEED, COUNT, [(480, 640)])
     for depth, floor in FLOORS[name].items():
-        assert evaluate(model, batches(data, 8, 0), depth).ap50 >= floor, depth
+        batches = validation_batches(data, input_size=info.input_size, resize=info.resize,
+                                     batch=8, workers=0)
+        assert evaluate(model, batches, depth).scores.ap50 >= floor, depth
 
 
 @pytest.mark.parametrize('name', sorted(FLOORS))
