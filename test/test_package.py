@@ -22,6 +22,7 @@ NAME = 'anydepth_ros'
 MANIFEST = ET.parse(ROOT / 'package.xml').getroot()
 # What is imported, by its name for pip and its key for rosdep (None: rosdep has none).
 LIBRARIES = {
+    'PIL': ('Pillow', 'python3-pil'),
     'cv2': ('opencv-python-headless', 'python3-opencv'),
     'matplotlib': ('matplotlib', 'python3-matplotlib'),
     'numpy': ('numpy', 'python3-numpy'),

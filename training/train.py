@@ -1,6 +1,10 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Train a detector: `python training/train.py RECIPE.yaml OUT [--resume] [key=value …]`."""
+"""Train a detector: `python training/train.py RECIPE.yaml OUT [--resume] [key=value …]`.
+
+On several GPUs or machines, torchrun starts it: `torchrun --nproc-per-node 4 training/train.py …`.
+SIGTERM or Ctrl-C stops a run after the step it is in, with a checkpoint; `--resume` goes on.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,15 @@ from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
 
 if TYPE_CHECKING:
+    from anydepth_core.train.distributed import World
+    from anydepth_core.train.recipe import Recipe
     from anydepth_core.train.trainer import Trainer
 
 
 def main() -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('recipe', type=Path, help='YAML file, see training/recipes/')
     parser.add_argument('out', type=Path, help='folder of the run')
     parser.add_argument('overrides', nargs='*', metavar='key=value',
@@ -29,35 +36,47 @@ def main() -> int:
     args = parser.parse_args()
     share_cores()
     try:
-        trainer = _trainer(args)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _n, _f: _stop(trainer))
-        trainer.run()
+        _train(args)
     except AnyDepthError as error:
         print(f'train: error: {error}', file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        # PyTorch raises this wherever the main thread is when a worker is killed.
+        if 'DataLoader worker' not in str(error):
+            raise
+        print('train: error: a process that reads images was killed; is there memory enough for '
+              'all the workers? --resume goes on', file=sys.stderr)
         return 2
     return 0
 
 
-def _trainer(args: argparse.Namespace) -> Trainer:
-    from anydepth_core.train.recipe import load_recipe
-    from anydepth_core.train.trainer import CHECKPOINT, Trainer
+def _train(args: argparse.Namespace) -> None:
+    from anydepth_core.train.distributed import join_world
+    from anydepth_core.train.recipe_file import load_recipe
 
     recipe = load_recipe(args.recipe, args.overrides)
+    with join_world(recipe.device) as world:
+        trainer = _trainer(args, recipe, world)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _n, _f: trainer.request_stop())
+        trainer.run()
+
+
+def _trainer(args: argparse.Namespace, recipe: Recipe, world: World) -> Trainer:
+    from anydepth_core.train.observers import watch
+    from anydepth_core.train.trainer import CHECKPOINT, Trainer
+
     exists = (args.out / CHECKPOINT).exists()
     if exists and not args.resume:
         raise AnyDepthError(f'{args.out} holds a run; add --resume or choose another folder')
-    if exists:
-        return Trainer.resume(args.out, _report, recipe)
-    return Trainer(recipe, args.out, _report)
+    trainer = Trainer.resume(args.out, _report, recipe, world) if exists else \
+        Trainer(recipe, args.out, _report, world)
+    watch(trainer)
+    return trainer
 
 
 def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _stop(trainer: Trainer) -> None:
-    trainer.stop_requested = True
 
 
 if __name__ == '__main__':

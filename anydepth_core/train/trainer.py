@@ -4,68 +4,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-import csv
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
 import math
 from pathlib import Path
-import time
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from anydepth_core.data.batches import Batch, SceneDataset, batches
-from anydepth_core.data.scenes import CLASS_NAMES
+from anydepth_core.data.batches import Batch, training_batches
+from anydepth_core.data.options import open_data
 from anydepth_core.errors import AnyDepthError, RecipeError
-from anydepth_core.evaluate.batches import evaluate
-from anydepth_core.models import create_model
-from anydepth_core.models.weights import ModelInfo, load_weights, save_weights
-from anydepth_core.models.yolo import AnyDepthYolo
+from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.train.checkpoint import load_checkpoint, save_checkpoint
+from anydepth_core.train.distributed import World
 from anydepth_core.train.ema import averaged
-from anydepth_core.train.recipe import OptimizerRecipe, Recipe, parse_recipe, recipe_values
-from anydepth_core.train.step import YoloStep
+from anydepth_core.train.events import BatchEvent, EvaluationEvent, Observer, StepEvent
+from anydepth_core.train.inputs import Inputs, Stopwatch, drawn_seed, input_size, to_inputs
+from anydepth_core.train.optimizer import make_optimizer, make_schedule, warm_momentum
+from anydepth_core.train.publish import (
+    WEIGHTS,
+    Scoreboard,
+    evaluate_run,
+    trained_depths,
+    write_weights,
+)
+from anydepth_core.train.recipe import MAY_CHANGE, Recipe
+from anydepth_core.train.recipe_file import parse_recipe, recipe_values
+from anydepth_core.train.setup import make_model, make_step, train_mode
+
+__all__ = ['CHECKPOINT', 'WEIGHTS', 'Trainer']
 
 CHECKPOINT = 'checkpoint.pt'
-WEIGHTS = 'weights.safetensors'
-MAY_CHANGE = {'workers', 'threads', 'evaluate_every', 'checkpoint_every', 'log_every'}
+ENDLESS_EVALUATE_EVERY = 500
+PICTURED_BATCHES = 2
+ALONE = World(0, 1, torch.device('cpu'))
 
 
 class Trainer:
-    """One run in one folder: `checkpoint.pt`, `weights.safetensors`, `losses.csv`, `scores.csv`.
+    """One run in one folder: `checkpoint.pt`, `weights.safetensors`, `best_*.safetensors`.
 
     Args:
         recipe: what to do.
         folder: where to write; made if missing.
         report: called with one line of text now and then.
+        world: this process among those of the run.
+
+    Attributes:
+        observer: told of every step and evaluation; may be set before `run`.
 
     Raises:
-        RecipeError: an unknown model, or a family that cannot be trained.
+        AnyDepthError: a recipe that cannot be followed, or data that cannot be read.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, report: Callable[[str], None]) -> None:
-        self.recipe, self.folder, self.report = recipe, folder, report
+    def __init__(self, recipe: Recipe, folder: Path, report: Callable[[str], None],
+                 world: World = ALONE) -> None:
+        self.recipe, self.folder, self.world = recipe, folder, world
+        self.report = report if world.first else lambda _line: None
+        self.observer = Observer()
+        if (recipe.batch // recipe.accumulate) % world.size:
+            raise RecipeError(f'batch: {recipe.batch // recipe.accumulate} images per pass do not '
+                              f'divide among {world.size} processes')
         torch.set_num_threads(recipe.threads)
-        torch.manual_seed(recipe.seed)
-        model = create_model(recipe.model, num_classes=len(CLASS_NAMES))
-        if not isinstance(model, AnyDepthYolo):
-            raise RecipeError(f'model: {recipe.model} is of the {model.family} family; only the '
-                              'yolo family has its losses here')
-        if recipe.initial_weights:
-            start_from(model, recipe)
-        model.to(memory_format=torch.channels_last)
-        self.step = YoloStep(model, recipe.loss, recipe.distillation)
+        self.data, self.validation = open_data(recipe.data)
+        model = make_model(recipe, self.data.class_names).to(world.device)
         self.average = averaged(model, recipe.ema_decay, recipe.ema_ramp)
+        self.step = make_step(recipe, model)
+        if recipe.sync_norms:
+            self.step = cast(Any, nn.SyncBatchNorm.convert_sync_batchnorm(self.step))
+        self.wrapped = world.wrap(self.step, all_used=recipe.passes == 'both')
         self.optimizer = make_optimizer(model, recipe.optimizer)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, learning_rate_curve(recipe.optimizer, recipe.iterations))
+        self.iterations = recipe.iterations or math.ceil(
+            (recipe.epochs or 0) * len(self.data) / recipe.batch)
+        self.schedule = make_schedule(self.optimizer, recipe.optimizer, self.iterations)
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.precision == 'fp16')
         self.iteration = 0
+        self.scores = Scoreboard()
         self.stop_requested = False
         folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def resume(cls, folder: Path, report: Callable[[str], None], recipe: Recipe | None = None,
-               ) -> Trainer:
+               world: World = ALONE) -> Trainer:
         """Go on from the folder's checkpoint, with its recipe.
 
         A `recipe` may be given too; it must agree but for what leaves the result as it is.
@@ -79,13 +100,12 @@ class Trainer:
             for key in sorted(k for k in new if k not in MAY_CHANGE and new[k] != old.get(k)):
                 raise RecipeError(f'{key}: the run in {folder} was started with {old.get(key)!r}; '
                                   'use another folder to start anew')
-        trainer = cls(recipe or parse_recipe(state['recipe']), folder, report)
+        trainer = cls(recipe or parse_recipe(state['recipe']), folder, report, world)
+        for name in ('average', 'optimizer', 'schedule', 'scaler'):
+            getattr(trainer, name).load_state_dict(state[name])
         trainer.step.model.load_state_dict(state['model'])
-        trainer.average.load_state_dict(state['average'])
-        trainer.optimizer.load_state_dict(state['optimizer'])
-        trainer.schedule.load_state_dict(state['schedule'])
-        torch.set_rng_state(state['rng'])
         trainer.iteration = int(state['iteration'])
+        trainer.scores = Scoreboard(**state['scores'])
         return trainer
 
     def run(self) -> None:
@@ -94,122 +114,146 @@ class Trainer:
         Raises:
             AnyDepthError: a term of the loss is not finite; the last good checkpoint stays.
         """
-        recipe = self.recipe
-        data = SceneDataset(recipe.data.seed, recipe.iterations * recipe.batch, recipe.data.sizes,
-                            recipe.input_size)
-        source = batches(data, recipe.batch, recipe.workers, first=self.iteration * recipe.batch)
-        started, begun = time.monotonic(), self.iteration
-        for batch in source:
-            terms = self._update(batch)
+        recipe, watch = self.recipe, Stopwatch()
+        self.observer.start(self.iteration)
+        source = self._source()
+        stop = False
+        while not (stop or self.finished):
+            terms = self._update(source, watch)
             self.iteration += 1
-            if self.iteration % recipe.log_every == 0:
-                rate = (self.iteration - begun) * recipe.batch / (time.monotonic() - started)
-                self._log(terms, rate)
-            last = self.iteration == recipe.iterations
-            if last or self.iteration % recipe.evaluate_every == 0:
+            last = self.iteration == self.iterations
+            if last or self.iteration % recipe.log_every == 0:
+                self._tell(terms, watch)
+            if last or self.iteration % self.evaluate_every == 0:
                 self.publish()
-            if last or self.stop_requested or self.iteration % recipe.checkpoint_every == 0:
+                watch.restart()
+            stop, = self.world.any(self.stop_requested)
+            if stop or self.finished or self.iteration % recipe.checkpoint_every == 0:
                 self.save()
-            if self.stop_requested:
-                self.report(f'stopped at iteration {self.iteration}; resume goes on from there')
-                return
+        self.observer.on_end(self.iteration)
+        if not self.finished:
+            self.report(f'stopped at iteration {self.iteration}; --resume goes on from there')
+        elif self.iteration < self.iterations:
+            self.report(f'no better {recipe.watch} AP in {self.scores.stale} evaluations: '
+                        f'finished at iteration {self.iteration}')
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last iteration is done, or more of them are not worth while."""
+        patience = self.recipe.patience
+        return self.iteration >= self.iterations or (
+            patience > 0 and self.scores.stale >= patience)
+
+    def request_stop(self) -> None:
+        """Stop after the step that is running, with a checkpoint; may be called by a signal."""
+        self.stop_requested = True
+
+    @property
+    def evaluate_every(self) -> int:
+        """How many iterations lie between two evaluations."""
+        epoch = ENDLESS_EVALUATE_EVERY if self.data.endless else \
+            max(1, len(self.data) // self.recipe.batch)
+        return self.recipe.evaluate_every or epoch
 
     def save(self) -> None:
         """Write the checkpoint."""
-        save_checkpoint(self.folder / CHECKPOINT, {
-            'recipe': recipe_values(self.recipe), 'iteration': self.iteration,
-            'model': self.step.model.state_dict(), 'average': self.average.state_dict(),
-            'optimizer': self.optimizer.state_dict(), 'schedule': self.schedule.state_dict(),
-            'rng': torch.get_rng_state()})
+        if self.world.first:
+            parts = {name: getattr(self, name).state_dict()
+                     for name in ('average', 'optimizer', 'schedule', 'scaler')}
+            save_checkpoint(self.folder / CHECKPOINT, {
+                'recipe': recipe_values(self.recipe), 'iteration': self.iteration,
+                'scores': dataclasses.asdict(self.scores),
+                'model': self.step.model.state_dict(), **parts})
 
     def publish(self) -> dict[str, float]:
-        """Evaluate the averaged weights at full and base and write them; return AP by depth."""
-        recipe = self.recipe
-        data = SceneDataset(recipe.data.validation_seed, recipe.data.validation_count,
-                            recipe.data.sizes, recipe.input_size)
-        model = cast(AnyDepthYolo, self.average.module)
-        scores = {depth: evaluate(model, batches(data, recipe.batch, recipe.workers), depth)
-                  for depth in ('full', 'base')}
-        ap = {depth: round(score.ap, 4) for depth, score in scores.items()}
-        self.report(f'iteration {self.iteration}: ' + ', '.join(
-            f'{depth} AP {score.ap:.3f} AP50 {score.ap50:.3f}' for depth, score in scores.items()))
-        self._append('scores.csv', {'iteration': self.iteration} | {
-            f'{depth}/{name}': round(getattr(score, name), 4) for depth, score in scores.items()
-            for name in ('ap', 'ap50', 'ap75', 'small', 'medium', 'large')})
-        save_weights(self.folder / WEIGHTS, model, ModelInfo(
-            model=recipe.model, class_names=CLASS_NAMES, input_size=recipe.input_size,
-            resize='letterbox', licence=recipe.licence, description=recipe.description, ap=ap,
-            created_by='python training/train.py, see training/recipes/'),
-            dtype=torch.float16)
+        """Evaluate the averaged weights at the trained depths and write them.
+
+        Returns:
+            AP by depth, the same in every process.
+        """
+        ap = dict.fromkeys(trained_depths(self.recipe), 0.0)
+        model = cast(AnyDepthModel, self.average.module)
+        if self.world.first:
+            found = evaluate_run(model, self.validation, self.recipe)
+            ap = {depth: round(each.scores.ap, 4) for depth, each in found.items()}
+            self.observer.on_evaluation(
+                EvaluationEvent(self.iteration, found, self.data.class_names))
+        ap = dict(zip(ap, self.world.from_first(list(ap.values()))))
+        better = self.scores.enter(ap, self.recipe.watch)
+        if self.world.first:
+            write_weights(self.folder, model, self.recipe, self.data.class_names, ap, better)
         return ap
 
-    def _update(self, batch: Batch) -> dict[str, Tensor]:
+    def _source(self) -> Iterator[Batch]:
+        recipe = self.recipe
+        plain = recipe.augmentation.close_mosaic
+        return training_batches(
+            self.data, recipe.augmentation, input_size=recipe.input_size, resize=recipe.resize,
+            batch=recipe.batch // recipe.accumulate, workers=recipe.workers, seed=recipe.seed,
+            first=self.iteration * recipe.batch, last=self.iterations * recipe.batch,
+            rank=self.world.rank, world=self.world.size,
+            plain_from=self.iterations * recipe.batch - plain * len(self.data) if plain else None)
+
+    def _update(self, source: Iterator[Batch], watch: Stopwatch) -> dict[str, Tensor]:
         """Take one optimizer step; return the terms of its loss."""
-        self.step.train()
-        images = batch.images.to(torch.float32, memory_format=torch.channels_last) / 255
-        terms = self.step(images, batch.targets)
-        for name, term in terms.items():
-            if not torch.isfinite(term):
-                raise AnyDepthError(
-                    f'iteration {self.iteration}: loss term {name} is {float(term.detach())} on '
-                    f'{", ".join(batch.ids)}; the last checkpoint is good, try a smaller '
-                    'optimizer.learning_rate')
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        nn.utils.clip_grad_norm_(self.step.parameters(), self.recipe.optimizer.clip_norm)
-        self.optimizer.step()
-        self.schedule.step()
-        self.average.update_parameters(self.step.model)
+        recipe = self.recipe
+        train_mode(self.step, recipe)
+        size = input_size(recipe, self.iteration)
+        warm_momentum(self.optimizer, recipe.optimizer, self.iteration)
+        total: dict[str, Tensor] = {}
+        for part in range(recipe.accumulate):
+            with watch('data'):
+                batch = next(source)
+                inputs = to_inputs(batch, size, self.world.device)
+            if self.iteration < PICTURED_BATCHES and part == 0:
+                self.observer.on_batch(BatchEvent(self.iteration, batch))
+            terms = self._accumulate(inputs, part, watch)
+            total = {name: total.get(name, 0) + term.detach() for name, term in terms.items()}
+        watch.images += recipe.batch
+        with watch('optimizer'):
+            self._descend(batch.ids)
+        return {name: term / recipe.accumulate for name, term in total.items()}
+
+    def _accumulate(self, inputs: Inputs, part: int, watch: Stopwatch) -> dict[str, Tensor]:
+        """Add the gradients of one forward pass."""
+        recipe = self.recipe
+        # What a step draws depends on its number alone, so that a resumed run draws the same.
+        torch.manual_seed(drawn_seed(recipe.seed, self.iteration, part, self.world.rank))
+        kind = self.world.device.type
+        with watch('forward'), torch.autocast(
+                kind, torch.float16 if recipe.precision == 'fp16' else torch.bfloat16,
+                enabled=recipe.precision != 'fp32'):
+            terms: dict[str, Tensor] = self.wrapped(inputs.images, inputs.targets)
+        finite = torch.stack(list(terms.values())).detach().isfinite().tolist()
+        bad = next((name for name, good in zip(terms, finite) if not good), None)
+        if any(self.world.any(bad is not None)):
+            raise AnyDepthError(self._not_finite(
+                f'loss term {bad} is {float(terms[bad].detach())} on {", ".join(inputs.ids)}'
+                if bad else 'a loss term is not finite in another process'))
+        with watch('backward'):
+            factor = recipe.optimizer.gradient_factor / recipe.accumulate
+            self.scaler.scale(torch.stack(list(terms.values())).sum() * factor).backward()
         return terms
 
-    def _log(self, terms: dict[str, Tensor], rate: float) -> None:
-        values = {name: round(float(term.detach()), 4) for name, term in terms.items()}
-        left = (self.recipe.iterations - self.iteration) * self.recipe.batch / rate
-        self.report(f'iteration {self.iteration}/{self.recipe.iterations}  '
-                    f'loss {sum(values.values()):.2f}  {rate:.1f} images/s  '
-                    f'{left / 60:.0f} min left')
-        self._append('losses.csv', {'iteration': self.iteration,
-                                    'learning_rate': self.schedule.get_last_lr()[0]} | values)
+    def _descend(self, ids: Sequence[str]) -> None:
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.step.parameters(), self.recipe.optimizer.clip_norm)
+        if not self.scaler.is_enabled() and not torch.isfinite(norm):
+            raise AnyDepthError(self._not_finite(f'the gradient is {float(norm)} on '
+                                                 f'{", ".join(ids)}'))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.step()
+        self.average.update_parameters(self.step.model)
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
-        path = self.folder / name
-        new = not path.exists()
-        with path.open('a', newline='') as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+    def _not_finite(self, what: str) -> str:
+        return (f'iteration {self.iteration}: {what}; the last checkpoint is good, try a smaller '
+                'optimizer.learning_rate')
 
-
-def start_from(model: nn.Module, recipe: Recipe) -> None:
-    """Give `model` the recipe's initial weights; RecipeError if they are of another network."""
-    known, info = load_weights(recipe.initial_weights)
-    if info.model != recipe.model or info.class_names != CLASS_NAMES:
-        raise RecipeError(f'initial_weights: {recipe.initial_weights} is {info.model} with '
-                          f'{len(info.class_names)} classes, not {recipe.model} with the '
-                          f'{len(CLASS_NAMES)} of the scenes')
-    model.load_state_dict(known.state_dict())
-
-
-def make_optimizer(model: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
-    """Return the optimizer; vectors (norms, biases, scales) are not decayed."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {'params': [p for p in trained if p.dim() >= 2], 'weight_decay': recipe.weight_decay},
-        {'params': [p for p in trained if p.dim() < 2], 'weight_decay': 0.0}]
-    if recipe.name == 'sgd':
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum,
-                               nesterov=recipe.momentum > 0)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999))
-
-
-def learning_rate_curve(recipe: OptimizerRecipe, iterations: int) -> Callable[[int], float]:
-    """Return the share of the peak learning rate by iteration: linear up, then a half cosine."""
-    def curve(iteration: int) -> float:
-        if iteration < recipe.warm_up:
-            return (iteration + 1) / recipe.warm_up
-        done = (iteration - recipe.warm_up) / max(1, iterations - recipe.warm_up)
-        wave = (1 + math.cos(math.pi * min(done, 1.0))) / 2
-        return recipe.final_fraction + (1 - recipe.final_fraction) * wave
-
-    return curve
+    def _tell(self, terms: dict[str, Tensor], watch: Stopwatch) -> None:
+        seconds, rate = watch.restart()
+        event = StepEvent(self.iteration, self.iterations,
+                          {name: float(term) for name, term in terms.items()},
+                          float(self.schedule.get_last_lr()[-1]), rate, seconds)
+        self.observer.on_step(event)

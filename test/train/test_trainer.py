@@ -4,35 +4,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+import random
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from tiny_runs import ROOT, recipe, silent, values
 import torch
+import yaml
 
 from anydepth_core.errors import AnyDepthError, RecipeError
-from anydepth_core.models.weights import load_weights
-from anydepth_core.train.recipe import Recipe, parse_recipe
+from anydepth_core.models import create_model
+from anydepth_core.models.weights import ModelInfo, load_weights, save_weights
+from anydepth_core.train.events import Observer, StepEvent
+from anydepth_core.train.loggers import CsvLog, read_rows
+from anydepth_core.train.setup import class_heads
 from anydepth_core.train.trainer import CHECKPOINT, WEIGHTS, Trainer
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def recipe(**changes: object) -> Recipe:
-    """Return a run of seconds: a tiny network on small scenes."""
-    values = {'model': 'anydepth-yolo-tiny', 'input_size': [96, 128], 'iterations': 6, 'batch': 2,
-              'workers': 0, 'threads': 1, 'evaluate_every': 100, 'checkpoint_every': 100,
-              'log_every': 2,
-              'data': {'sizes': [[96, 128]], 'validation_count': 2},
-              'optimizer': {'warm_up': 2}}
-    return parse_recipe(values | changes)
-
-
-def silent(_line: str) -> None:
-    """Swallow a report."""
 
 
 def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -41,35 +33,78 @@ def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
         f'average {k}': v for k, v in trainer.average.state_dict().items()}
 
 
-def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
-    whole = Trainer(recipe(), tmp_path / 'whole', silent)
+# Everything that is drawn at random or carried from step to step.
+FULL_OF_CHANCE = {
+    'scales': [0.75, 1.0, 1.25], 'accumulate': 2, 'sandwich': True, 'log_every': 1,
+    'iterations': 5, 'evaluate_every': 2,
+    'data': {'sizes': [[96, 128]], 'validation_count': 2, 'count': 5},
+    'augmentation': {'mosaic': 0.5, 'affine': 1.0, 'hsv': 1.0, 'flip': 0.5, 'mixup': 0.5}}
+
+
+class StopAt(Observer):
+    """Asks for a stop after a number of steps."""
+
+    def __init__(self, trainer: Trainer, iteration: int) -> None:
+        self.trainer, self.iteration = trainer, iteration
+
+    def on_step(self, event: StepEvent) -> None:
+        if event.iteration == self.iteration:
+            self.trainer.request_stop()
+
+
+@pytest.mark.parametrize('model', ['anydepth-yolo-tiny', 'anydepth-detr-tiny'])
+def test_stopped_and_resumed_equals_never_stopped(model: str, tmp_path: Path) -> None:
+    changes = FULL_OF_CHANCE | {'model': model}
+    whole = Trainer(recipe(**changes), tmp_path / 'whole', silent)
     whole.run()
-    first = Trainer(recipe(checkpoint_every=1), tmp_path / 'parts', silent)
-    first.report = lambda line: setattr(first, 'stop_requested', True)
+    first = Trainer(recipe(**changes), tmp_path / 'parts', silent)
+    first.observer = StopAt(first, 3)
     first.run()
-    assert 0 < first.iteration < 6
+    assert first.iteration == 3
     second = Trainer.resume(tmp_path / 'parts', silent)
-    assert second.iteration == first.iteration
+    assert second.iteration == 3
     second.run()
     for (name, one), (_, other) in zip(weights_of(whole).items(), weights_of(second).items()):
         assert torch.equal(one, other), name
+    assert second.scores == whole.scores
 
 
-def test_killed_while_training_leaves_a_checkpoint_that_resumes(tmp_path: Path) -> None:
+def test_killed_at_a_random_step_and_resumed_equals_never_killed(tmp_path: Path) -> None:
     source = tmp_path / 'recipe.yaml'
-    source.write_text(
-        'model: anydepth-yolo-tiny\ninput_size: [96, 128]\niterations: 500\nbatch: 2\n'
-        'workers: 0\nthreads: 1\ncheckpoint_every: 1\nevaluate_every: 1000\n'
-        'data: {sizes: [[96, 128]], validation_count: 2}\n')
+    source.write_text(yaml.safe_dump(values(iterations=16, checkpoint_every=2)))
     command = [sys.executable, str(ROOT / 'training/train.py'), str(source), str(tmp_path / 'run')]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT)
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, env=environment)
     try:
         wait_for(tmp_path / 'run' / CHECKPOINT, process)
+        time.sleep(random.random())
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    trainer = Trainer.resume(tmp_path / 'run', silent)
-    assert trainer.iteration >= 1
+    resumed = Trainer.resume(tmp_path / 'run', silent)
+    assert 2 <= resumed.iteration <= 16
+    resumed.run()
+    whole = Trainer(recipe(iterations=16), tmp_path / 'whole', silent)
+    whole.run()
+    for (name, one), (_, other) in zip(weights_of(whole).items(), weights_of(resumed).items()):
+        assert torch.equal(one, other), name
+
+
+def test_sigterm_stops_with_a_checkpoint_and_status_0(tmp_path: Path) -> None:
+    source = tmp_path / 'recipe.yaml'
+    source.write_text(yaml.safe_dump(values(iterations=10_000, checkpoint_every=2)))
+    command = [sys.executable, str(ROOT / 'training/train.py'), str(source), str(tmp_path / 'run')]
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, env=environment)
+    try:
+        wait_for(tmp_path / 'run' / CHECKPOINT, process)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    told = re.findall(rb'stopped at iteration (\d+)', errors)
+    assert [int(told[0])] == [Trainer.resume(tmp_path / 'run', silent).iteration]
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], limit: float = 60.0) -> None:
@@ -83,8 +118,11 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], limit: float = 60.0) 
 
 def test_publishes_weights_with_scores(tmp_path: Path) -> None:
     trainer = Trainer(recipe(iterations=2), tmp_path, silent)
+    trainer.observer = CsvLog(tmp_path)
     trainer.run()
     model, info = load_weights(tmp_path / WEIGHTS)
+    for name in ('full', 'base', 'mean'):
+        assert load_weights(tmp_path / f'best_{name}.safetensors')[1] == info
     assert set(info.ap) == {'full', 'base'}
     assert info.input_size == (96, 128)
     expected = trainer.average.module.state_dict()
@@ -103,6 +141,86 @@ def test_starts_from_given_weights(tmp_path: Path) -> None:
         assert torch.equal(value, expected[name]), name
     with pytest.raises(RecipeError, match='initial_weights: scenes is anydepth-yolo-pico'):
         Trainer(recipe(initial_weights='scenes'), tmp_path / 'third', silent)
+
+
+@pytest.mark.parametrize('name', ['anydepth-yolo-tiny', 'anydepth-detr-tiny'])
+def test_weights_of_other_classes_lend_all_but_the_class_heads(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    known = create_model(name, 3)
+    path = tmp_path / 'known.safetensors'
+    save_weights(path, known, ModelInfo(model=name, class_names=('a', 'b', 'c'),
+                                        input_size=(96, 128)))
+    with pytest.raises(RecipeError, match=r'knows 3 classes \(a, b, c\), the data 8.*new_classes'):
+        Trainer(recipe(model=name, initial_weights=str(path)), tmp_path / 'run', silent)
+    fresh = recipe(model=name, initial_weights=str(path), new_classes=True)
+    state = Trainer(fresh, tmp_path / 'run', silent).step.model.state_dict()
+    heads = set(class_heads(name))
+    assert heads and all('class' in head or 'score' in head for head in heads)
+    for key, value in known.state_dict().items():
+        assert (key in heads) != torch.equal(state[key], value)
+
+
+def test_what_is_frozen_stays(tmp_path: Path) -> None:
+    trainer = Trainer(recipe(frozen=['backbone'], iterations=2), tmp_path, silent)
+    before = {k: v.clone() for k, v in trainer.step.model.state_dict().items()}
+    trainer.run()
+    moved = {k.split('.')[0] for k, v in trainer.step.model.state_dict().items()
+             if not torch.equal(v, before[k])}
+    assert moved == {'neck', 'head'}
+    with pytest.raises(RecipeError, match=r"frozen.*'backbon'.*'backbone'"):
+        Trainer(recipe(frozen=['backbon']), tmp_path / 'second', silent)
+
+
+def test_frozen_norms_keep_their_statistics(tmp_path: Path) -> None:
+    trainer = Trainer(recipe(frozen_norms=True, iterations=2), tmp_path, silent)
+    before = {k: v.clone() for k, v in trainer.step.model.state_dict().items() if 'running' in k}
+    trainer.run()
+    after = trainer.step.model.state_dict()
+    assert all(torch.equal(after[k], v) for k, v in before.items())
+
+
+@pytest.mark.parametrize('passes', ['full', 'base'])
+def test_one_pass_alone_trains_and_scores_its_own_depth(passes: str, tmp_path: Path) -> None:
+    Trainer(recipe(passes=passes, watch=passes, iterations=2), tmp_path, silent).run()
+    assert set(load_weights(tmp_path / WEIGHTS)[1].ap) == {passes}
+
+
+def test_stops_when_nothing_gets_better(tmp_path: Path) -> None:
+    told: list[str] = []
+    changes = {'iterations': 20, 'evaluate_every': 1, 'patience': 2,
+               'optimizer': {'learning_rate': 1e-9}}
+    trainer = Trainer(recipe(**changes), tmp_path, told.append)
+    trainer.run()
+    assert trainer.iteration == 3 and 'no better mean AP in 2 evaluations' in told[-1]
+    again = Trainer.resume(tmp_path, told.append)
+    again.run()
+    assert again.iteration == 3
+
+
+def test_bf16_learns_as_float32_does(tmp_path: Path) -> None:
+    losses = {}
+    for precision in ('fp32', 'bf16'):
+        trainer = Trainer(recipe(precision=precision), tmp_path / precision, silent)
+        trainer.observer = CsvLog(tmp_path / precision)
+        trainer.run()
+        losses[precision] = [sum(v for k, v in row.items() if '/' in k and 'seconds' not in k)
+                             for row in read_rows(tmp_path / precision / 'losses.csv')]
+    assert len(losses['fp32']) == 3
+    assert losses['bf16'] == pytest.approx(losses['fp32'], rel=0.05)
+    assert losses['bf16'] != losses['fp32']
+
+
+def test_accumulated_passes_make_the_step_of_one(tmp_path: Path) -> None:
+    states = []
+    for accumulate in (1, 2):
+        changes = {'batch': 2, 'iterations': 1, 'frozen_norms': True, 'accumulate': accumulate,
+                   'data': {'sizes': [[96, 128]], 'validation_count': 1, 'count': 1},
+                   'optimizer': {'name': 'sgd', 'warm_up': 0, 'learning_rate': 0.1}}
+        trainer = Trainer(recipe(**changes), tmp_path / str(accumulate), silent)
+        trainer.run()
+        states.append(trainer.step.model.state_dict())
+    for name, value in states[0].items():  # the same image twice: both ways see the same mean
+        torch.testing.assert_close(states[1][name], value, msg=name, rtol=1e-3, atol=1e-5)
 
 
 def test_another_recipe_is_no_resume(tmp_path: Path) -> None:
@@ -129,28 +247,3 @@ def test_a_loss_that_is_not_finite_stops_and_names_term_and_images(tmp_path: Pat
     with pytest.raises(AnyDepthError, match=r'term full/\w+ is nan on scene \d+, scene \d+'):
         trainer.run()
     assert (tmp_path / CHECKPOINT).read_bytes() == before
-
-
-@pytest.mark.parametrize(('changes', 'message'), [
-    ({'batchs': 3}, "unknown key 'batchs'.*'batch'"),
-    ({'batch': 'many'}, 'batch'),
-    ({'batch': 0}, 'batch'),
-    ({'optimizer': {'lr': 1.0}}, r'unknown key .optimizer\.lr'),
-    ({'distillation': {'alpha': 0.2, 'stages': 3}}, 'stages'),
-])
-def test_wrong_recipes_name_the_key(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        recipe(**changes)
-
-
-def test_an_unknown_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(AnyDepthError, match='anydepth-yolo-tiny'):
-        Trainer(recipe(model='anydepth-yolo-tinny'), tmp_path, silent)
-
-
-@pytest.mark.parametrize('path', sorted((ROOT / 'training/recipes').glob('*.yaml')),
-                         ids=lambda path: path.name)
-def test_shipped_recipes_load(path: Path) -> None:
-    from anydepth_core.models import list_models
-    from anydepth_core.train.recipe import load_recipe
-    assert load_recipe(path).model in list_models()

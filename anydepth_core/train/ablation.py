@@ -1,0 +1,119 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs that differ in a few keys of one recipe, side by side in one table (paper Table 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import statistics
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+import yaml
+
+from anydepth_core.errors import RecipeError
+from anydepth_core.models.weights import load_weights
+from anydepth_core.train.publish import WEIGHTS
+from anydepth_core.train.recipe import Recipe
+from anydepth_core.train.recipe_file import load_recipe
+from anydepth_core.train.trainer import CHECKPOINT, Trainer
+
+TABLE = 'ablation.md'
+RESULTS = 'ablation.json'
+Scores = dict[str, list[dict[str, float]]]
+
+
+@with_config(ConfigDict(extra='forbid'))
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """What is compared.
+
+    Attributes:
+        recipe: path of the common recipe, beside this file unless absolute.
+        rows: by the name of each row, the `key=value` overrides that make it.
+        overrides: of every row.
+        seeds: each row is trained once per seed.
+    """
+
+    recipe: str
+    rows: Annotated[Mapping[str, tuple[str, ...]], Field(min_length=1)]
+    overrides: tuple[str, ...] = ()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+
+
+def load_ablation(path: Path) -> Ablation:
+    """Read an ablation from YAML.
+
+    Raises:
+        RecipeError: an unreadable file or a wrong key or value.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+        return TypeAdapter(Ablation).validate_python(values)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f'cannot read {path}: {" ".join(str(error).split())}') from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = '.'.join(str(part) for part in first['loc'])
+        raise RecipeError(f'{path}: {key}: {first["msg"]}') from None
+
+
+def planned_runs(ablation: Ablation, beside: Path) -> dict[str, dict[int, Recipe]]:
+    """Return the recipe of every row and seed; RecipeError before anything runs."""
+    path = beside / ablation.recipe
+    return {row: {seed: load_recipe(path, [*ablation.overrides, *overrides, f'seed={seed}'])
+                  for seed in ablation.seeds} for row, overrides in ablation.rows.items()}
+
+
+def run_ablation(runs: Mapping[str, Mapping[int, Recipe]], out: Path,
+                 report: Callable[[str], None], started: Callable[[Trainer], None]) -> Scores:
+    """Train what is not trained yet, each run in a folder of its own; return AP by row.
+
+    Args:
+        runs: by row and seed.
+        out: folder of the ablation; the table in it grows with every finished run.
+        report: told one line of text now and then.
+        started: told of each trainer, so that a signal can stop it; a stopped run ends the
+            ablation, and the next call goes on with it.
+    """
+    scores: Scores = {}
+    for row, seeds in runs.items():
+        for seed, recipe in seeds.items():
+            folder = out / _folder_name(row) / f'seed{seed}'
+            exists = (folder / CHECKPOINT).exists()
+            report(f'{row}, seed {seed}: {"going on" if exists else "starting"} in {folder}')
+            trainer = Trainer.resume(folder, report, recipe) if exists else \
+                Trainer(recipe, folder, report)
+            started(trainer)
+            trainer.run()
+            if trainer.stop_requested:
+                return scores
+            _, info = load_weights(folder / WEIGHTS)
+            scores.setdefault(row, []).append(dict(info.ap))
+            (out / RESULTS).write_text(json.dumps(scores, indent=1) + '\n', encoding='utf-8')
+            (out / TABLE).write_text(table(scores) + '\n', encoding='utf-8')
+    return scores
+
+
+def table(scores: Scores) -> str:
+    """Return AP at full and base by row, in percent, as Markdown: mean ± deviation over seeds."""
+    lines = ['| | AP full | AP base | seeds |', '|---|---|---|---|']
+    for row, runs in scores.items():
+        cells = [_cell([100 * run[depth] for run in runs if depth in run])
+                 for depth in ('full', 'base')]
+        lines.append(f'| {row} | {cells[0]} | {cells[1]} | {len(runs)} |')
+    return '\n'.join(lines)
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return '–'
+    mean = f'{statistics.mean(values):.1f}'
+    return mean if len(values) == 1 else f'{mean} ± {statistics.stdev(values):.1f}'
+
+
+def _folder_name(row: str) -> str:
+    return '_'.join(''.join(c if c.isalnum() else ' ' for c in row).split()).lower()

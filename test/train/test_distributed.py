@@ -1,0 +1,79 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two processes train as one: started by torchrun, over gloo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import socket
+import subprocess
+import sys
+
+import pytest
+from tiny_runs import ROOT, recipe, silent, values
+import torch
+import yaml
+
+from anydepth_core.errors import RecipeError
+from anydepth_core.train.checkpoint import load_checkpoint
+from anydepth_core.train.distributed import World
+from anydepth_core.train.trainer import CHECKPOINT, Trainer
+
+# Norms see the images of their own process, so they stand still where the two are compared.
+COMMON = {'batch': 4, 'iterations': 3, 'frozen_norms': True,
+          'optimizer': {'name': 'sgd', 'learning_rate': 0.01, 'warm_up': 1}}
+
+
+def torchrun(processes: int, recipe_path: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Run training/train.py in so many processes."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', str(processes),
+               '--master-addr', '127.0.0.1', '--master-port', str(port),
+               str(ROOT / 'training/train.py'), str(recipe_path), str(out)]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT),
+                   'GLOO_SOCKET_IFNAME': 'lo'}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100,
+                          check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('model', ['anydepth-yolo-tiny', 'anydepth-detr-tiny'])
+def test_two_processes_learn_what_one_does(model: str, tmp_path: Path) -> None:
+    changes = {**COMMON, 'model': model}
+    if model == 'anydepth-detr-tiny':
+        changes['loss'] = {'denoising_queries': 0}  # each process draws its own noise
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(values(**changes)))
+    result = torchrun(2, path, tmp_path / 'two')
+    assert result.returncode == 0, result.stderr[:2000]
+    alone = Trainer(recipe(**changes), tmp_path / 'one', silent)
+    before = {k: v.clone() for k, v in alone.step.model.state_dict().items()}
+    alone.run()
+    one = load_checkpoint(tmp_path / 'one' / CHECKPOINT)
+    two = load_checkpoint(tmp_path / 'two' / CHECKPOINT)
+    assert one['iteration'] == two['iteration'] == 3
+    moved = max((one['model'][k] - before[k]).abs().max() for k in before
+                if before[k].is_floating_point())
+    assert moved > 1e-3
+    for name, value in one['model'].items():
+        torch.testing.assert_close(two['model'][name], value, msg=name, atol=1e-5, rtol=1e-4)
+
+
+def test_images_that_do_not_divide_among_processes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match='3 images per pass do not divide among 2'):
+        Trainer(recipe(batch=3), tmp_path, silent, world=World(0, 2, torch.device('cpu')))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='asks for CUDA where there is none')
+def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(values(device='cuda')))
+    result = subprocess.run([sys.executable, str(ROOT / 'training/train.py'), str(path),
+                             str(tmp_path / 'run')], capture_output=True, text=True, check=False,
+                            env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert result.returncode == 2
+    assert result.stderr.startswith('train: error: device: cuda')
+    assert result.stderr.count('\n') == 1
