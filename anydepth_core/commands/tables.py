@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 import functools
+import itertools
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,7 +39,7 @@ class Row:
         plain: the single-depth network: only the parameters of the full paths count.
         convention: which property of Operations the paper's number is of.
         fused: the paper's number is of the network with norms and RepVGG branches fused.
-        remark: what is peculiar about the row.
+        remark: what is peculiar about the row; every row off by more than 0.3 % has one.
     """
 
     table: int
@@ -70,32 +71,41 @@ class Count:
     def __str__(self) -> str:
         row = self.row
         size = '' if row.millions is None else f'{row.millions:17.1f} M{self.parameters:12,}'
-        remark = f'  {row.remark}' if row.remark else ''
         return (f'{row.setting:34}{row.model.removeprefix("anydepth-"):24}{row.depth:16}'
                 f'{row.gflops:14.1f}{self.counted_gflops:9.2f}{self.difference:+8.2%}'
-                f'{self.our_gflops:9.2f}{size}{remark}')
+                f'{self.our_gflops:9.2f}{size}')
 
 
 YOLO = functools.partial(Row, convention='paper_yolo_gflops')
-FUSED = functools.partial(Row, convention='gflops', fused=True, remark='norms and RepVGG fused')
+FUSED = functools.partial(
+    Row, convention='gflops', fused=True, plain=True,
+    remark='inferred: no source says how this was counted; convolutions and linear layers after '
+           'fusing norms and RepVGG branches come nearest')
+UNFUSED = functools.partial(
+    Row, plain=True, remark='the same network counted like the other DETR rows: the paper did not')
 LAYOUT = "the paper's parameters are those of the Ultralytics layout"
 STEM = 'counted with the 7x7 stem, as the paper did'
+WHOLE = 'the paper gives whole GFLOPs; ours, rounded, is the same'
+SLICED = 'without the sliced convolutions, which the paper did not see; "ours" has them'
+LABELLED = "as labelled; the paper's backbone rows are in the order P5, P4, P3, P2"
 ROWS = (
     Row(1, 'RT-DETR R-101', 'anydepth-detr-r101', 'full', 257, 76, True, remark=STEM),
     Row(1, 'RT-DETR R-50', 'anydepth-detr-r50', 'full', 134, 42, True, remark=STEM),
-    FUSED(1, 'RT-DETR R-34', 'anydepth-detr-r34', 'full', 92, 31, True),
-    FUSED(1, 'RT-DETR R-18', 'anydepth-detr-r18', 'full', 60, 20, True),
+    FUSED(1, 'RT-DETR R-34', 'anydepth-detr-r34', 'full', 92, 31),
+    UNFUSED(1, 'RT-DETR R-34', 'anydepth-detr-r34', 'full', 92, 31),
+    FUSED(1, 'RT-DETR R-18', 'anydepth-detr-r18', 'full', 60, 20),
+    UNFUSED(1, 'RT-DETR R-18', 'anydepth-detr-r18', 'full', 60, 20),
     Row(1, 'AnyDepth-DETR (R-101) full', 'anydepth-detr-r101', 'full', 257, 76),
-    Row(1, 'AnyDepth-DETR (R-101) base', 'anydepth-detr-r101', 'base@4', 141),
+    Row(1, 'AnyDepth-DETR (R-101) base', 'anydepth-detr-r101', 'base@4', 141, remark=WHOLE),
     Row(1, 'AnyDepth-DETR (R-50) full', 'anydepth-detr-r50', 'full', 134, 42),
     Row(1, 'AnyDepth-DETR (R-50) base', 'anydepth-detr-r50', 'base@4', 79),
     YOLO(1, 'YOLOv12 X', 'anydepth-yolo-x-turbo', 'full', 185.9, 59.4, True),
     YOLO(1, 'YOLOv12 L', 'anydepth-yolo-l-turbo', 'full', 83.3, 26.4, True, remark=LAYOUT),
     YOLO(1, 'YOLOv12 M', 'anydepth-yolo-m-turbo', 'full', 60.4, 20.2, True, remark=LAYOUT),
     YOLO(1, 'AnyDepth-YOLO (X) full', 'anydepth-yolo-x', 'full', 185.9, 61.3),
-    YOLO(1, 'AnyDepth-YOLO (X) base', 'anydepth-yolo-x', 'base', 132.9),
+    YOLO(1, 'AnyDepth-YOLO (X) base', 'anydepth-yolo-x', 'base', 132.9, remark=SLICED),
     YOLO(1, 'AnyDepth-YOLO (L) full', 'anydepth-yolo-l', 'full', 83.3, 27.3),
-    YOLO(1, 'AnyDepth-YOLO (L) base', 'anydepth-yolo-l', 'base', 59.6),
+    YOLO(1, 'AnyDepth-YOLO (L) base', 'anydepth-yolo-l', 'base', 59.6, remark=SLICED),
     *(Row(2, setting, 'anydepth-detr-r50', depth, gflops) for setting, depth, gflops in (
         ('all full, 6 decoder layers', 'full', 134.2),
         ('essential in P2', 'full-p2', 130.6),
@@ -115,14 +125,14 @@ ROWS = (
       for setting, depth, gflops, remark in (
           ('all full', 'full', 83.3, ''),
           ('essential in P2', 'full-p5', 81.6, 'the number is that of P5'),
-          ('essential in P2', 'full-p2', 81.6, 'as labelled'),
+          ('essential in P2', 'full-p2', 81.6, LABELLED),
           ('essential in P2, P3', 'full-p4-p5', 74.7, 'the number is that of P5, P4'),
-          ('essential in P2, P3', 'full-p2-p3', 74.7, 'as labelled'),
+          ('essential in P2, P3', 'full-p2-p3', 74.7, LABELLED),
           ('essential in P2, P3, P4', 'full-p3-p4-p5', 72.8, 'the number is that of P5, P4, P3'),
-          ('essential in P2, P3, P4', 'full-p2-p3-p4', 72.8, 'as labelled'),
+          ('essential in P2, P3, P4', 'full-p2-p3-p4', 72.8, LABELLED),
           ('essential in P2, P3, P4, P5', 'full-backbone', 70.8, ''),
-          ('essential in PAN', 'full-pan', 79.2, ''),
-          ('essential in FPN + PAN', 'full-neck', 72.1, ''))),
+          ('essential in PAN', 'full-pan', 79.2, SLICED),
+          ('essential in FPN + PAN', 'full-neck', 72.1, SLICED))),
 )
 
 
@@ -140,16 +150,20 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the tables, or one JSON document."""
     if args.json:
-        counts = [asdict(count) | {'difference': count.difference} for count in count_rows()]
-        print(json.dumps({'schema_version': SCHEMA_VERSION, 'input_size': SIZE, 'rows': counts},
+        rows = [asdict(count) | {'difference': count.difference} for count in count_rows()]
+        print(json.dumps({'schema_version': SCHEMA_VERSION, 'input_size': SIZE, 'rows': rows},
                          indent=2))
         return 0
-    table = None
-    for count in count_rows():
-        if count.row.table != table:
-            table = count.row.table
-            print(f'\nTable {table}\n{HEADER}')
-        print(count, flush=True)
+    for table, counts in itertools.groupby(count_rows(), lambda count: count.row.table):
+        print(f'\nTable {table}\n{HEADER}')
+        notes: list[str] = []
+        for count in counts:
+            remark = count.row.remark
+            if remark and remark not in notes:
+                notes.append(remark)
+            print(f'{count}  [{notes.index(remark) + 1}]' if remark else count, flush=True)
+        for number, note in enumerate(notes, 1):
+            print(f'  [{number}] {note}')
     return 0
 
 

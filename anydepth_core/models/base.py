@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from anydepth_core.depth import STAGES, Depth, DepthSpace
@@ -75,6 +76,10 @@ class AnyDepthModel(nn.Module):
         fuse(model)
         return StaticModel(model.requires_grad_(False), depth)
 
+    def new(self: Model) -> Model:
+        """Return a network of the same kind and size with new random weights."""
+        raise NotImplementedError(type(self).__name__)
+
     def drop_unused(self, depth: Depth) -> None:
         """Remove, in place, what this depth never runs outside the stages (decoder layers)."""
 
@@ -105,6 +110,23 @@ class StaticModel(nn.Module):
     def forward(self, images: Tensor) -> RawPredictions:
         """Detect in (B, 3, H, W) images at the depth the model was reduced to."""
         return self.model(images, self.depth)
+
+
+def as_ordinary(model: Model) -> Model:
+    """Return a copy whose paths have norms and aggregators of their own, with equal outputs.
+
+    What `share_norms` and `slice_aggregators` made of a model has no registered name, so it cannot
+    be saved as it is; this can. The copy is in the model's mode, type and place.
+    """
+    ordinary, example = model.new(), next(model.parameters())
+    ordinary.to(example.device, example.dtype).train(model.training)
+    shared = model.state_dict()
+    with torch.no_grad():
+        for name, tensor in ordinary.state_dict().items():
+            source = shared[name]
+            # An own aggregator reads the columns that the slice would.
+            tensor.copy_(source if source.shape == tensor.shape else source[:, :tensor.shape[1]])
+    return ordinary
 
 
 def two_path_stages(model: nn.Module) -> dict[str, TwoPathStage]:

@@ -101,15 +101,15 @@ def _from_archive(archive: TorchZip) -> Checkpoint:
 def _tensors(node: Any, archive: TorchZip) -> dict[str, Tensor]:
     """Return the tensors of a state dict or of a recorded module; nothing for anything else."""
     records: dict[str, Record] = {}
-    if isinstance(node, Record) and '_modules' in node.state:
-        try:
+    try:
+        if isinstance(node, Record) and '_modules' in node.state:
             records = module_records(node)
-        except WeightsError as error:
-            raise WeightsError(f'{archive.path}: {error}') from None
-    elif isinstance(node, Mapping):
-        pairs = ((key, tensor_record(value)) for key, value in node.items())
-        records = {key: record for key, record in pairs
-                   if isinstance(key, str) and record is not None}
+        elif isinstance(node, Mapping):
+            pairs = ((key, tensor_record(key, value)) for key, value in node.items()
+                     if isinstance(key, str))
+            records = {key: record for key, record in pairs if record is not None}
+    except WeightsError as error:
+        raise WeightsError(f'{archive.path}: {error}') from None
     found = {key: archive.tensor(record) for key, record in records.items()}
     if found and all(key.startswith('module.') for key in found):
         return {key.removeprefix('module.'): tensor for key, tensor in found.items()}

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 import io
 from pathlib import Path
 import pickle
-import pickletools
 import re
 from typing import Any, NamedTuple
 import zipfile
@@ -25,8 +24,9 @@ import torch
 from torch import Tensor
 
 from anydepth_core.errors import WeightsError
+from anydepth_core.models.pickle_check import PickleCheck
 
-MAX_PICKLE_BYTES = 16 << 20
+MAX_PICKLE_BYTES = 8 << 20
 MAX_MODULES = 20_000
 MAX_NAME = 500
 # Globals that checkpoints name for good reasons; any other one is a sign of malice.
@@ -35,6 +35,13 @@ KNOWN_PACKAGES = ('argparse', 'collections', 'datetime', 'numpy', 'pathlib', 'to
 KNOWN_GLOBALS = re.compile(
     r'(__builtin__|builtins)\.(set|frozenset|slice|complex|bytearray|object)'
     r'|_codecs\.encode|(copyreg|copy_reg)\._reconstructor')
+# What makes tensors: of any kind; of the plain kind; a parameter of one; of some type from one.
+REBUILDS = re.compile(r'torch\.(_utils|_tensor)\._rebuild')
+PLAIN = 'torch._utils._rebuild_tensor_v2'
+PARAMETER = re.compile(r'torch\._utils\._rebuild_parameter(_with_state)?')
+TYPED = re.compile(r'torch\._(utils|tensor)\._rebuild_from_type(_v2)?')
+TENSORS = ('torch.Tensor', 'torch._tensor.Tensor', 'torch.nn.parameter.Parameter',
+           'torch.nn.parameter.Buffer')
 # How PyTorch's files began before they were zips: a pickle of a magic number.
 OLD_FORMAT = b'\x80\x02\x8a\nl\xfc'
 STORAGES = {
@@ -159,21 +166,12 @@ class TorchZip:
 
     def records(self) -> Any:
         """Return what the pickle describes: lists, mappings and the like, all else a Record."""
-        self._check_pickle()
         try:
+            PickleCheck(self.pickle)
             return RecordUnpickler(io.BytesIO(self.pickle)).load()
         except WeightsError as error:
             raise WeightsError(f'{self.path}: {error}') from None
         except Exception as error:  # whatever the pickle's author made it stumble over
-            raise damaged(self.path) from error
-
-    def _check_pickle(self) -> None:
-        """Refuse a pickle that is cut short, or that numbers its memo so as to eat all memory."""
-        try:
-            for opcode, argument, _ in pickletools.genops(self.pickle):
-                if opcode.name.endswith('PUT') and int(argument or 0) > len(self.pickle):
-                    raise WeightsError(f'{self.path}: built to exhaust the memory')
-        except (ValueError, TypeError, EOFError) as error:
             raise damaged(self.path) from error
 
     def tensor(self, record: Record) -> Tensor:
@@ -194,7 +192,7 @@ def module_records(module: Record) -> dict[str, Record]:
     """Return a pickled module's parameters and buffers by their state-dict names.
 
     Raises:
-        WeightsError: nested deeper or wider than any network.
+        WeightsError: nested deeper or wider than any network, or a tensor that is not plain.
     """
     found: dict[str, Record] = {}
     pending = [('', module)]
@@ -206,24 +204,48 @@ def module_records(module: Record) -> dict[str, Record]:
             break
         for kind in ('_parameters', '_buffers'):
             for name, value in _members(parent, kind):
-                tensor = tensor_record(value)
+                tensor = tensor_record(prefix + name, value)
                 if tensor is not None:
                     found[prefix + name] = tensor
         pending += [(f'{prefix}{name}.', child) for name, child in _members(parent, '_modules')]
     raise WeightsError('its modules are nested deeper or wider than those of any network')
 
 
-def tensor_record(value: Any) -> Record | None:
-    """Return the record that describes a tensor, also when it is wrapped as a parameter."""
+def tensor_record(name: str, value: Any) -> Record | None:
+    """Return the record that describes a plain tensor; None for what is no tensor.
+
+    PyTorch wraps a tensor's record when it is a parameter or has attributes of its own.
+
+    Raises:
+        WeightsError: `name` is a tensor of another kind (quantised, sparse, of a subclass).
+    """
+    made_by = value.origin if isinstance(value, Record) else ''
+    if not REBUILDS.match(made_by):
+        return None
     for _ in range(3):
-        if not isinstance(value, Record):
-            return None
-        if value.origin == 'torch._utils._rebuild_tensor_v2':
+        if isinstance(value, Record) and value.origin == PLAIN:
             return value
-        if not value.origin.startswith('torch._utils._rebuild_parameter') or not value.args:
-            return None
-        value = value.args[0]
-    return None
+        value = _unwrapped(value)
+    raise WeightsError(f'{name[:100]!r} is no plain tensor ({made_by[:100]!r} makes it); save the '
+                       'weights as ordinary tensors')
+
+
+def _unwrapped(value: Any) -> Record | None:
+    """Return the record of the tensor in a parameter, or in one with attributes of its own."""
+    if not isinstance(value, Record):
+        return None
+    if PARAMETER.fullmatch(value.origin) and value.args:
+        return value.args[0] if isinstance(value.args[0], Record) else None
+    if not TYPED.fullmatch(value.origin) or len(value.args) < 3:
+        return None
+    function, kind, args = value.args[:3]
+    plain = (_origin(function) == PLAIN and _origin(kind) in TENSORS and isinstance(args, tuple))
+    return function(*args) if plain else None
+
+
+def _origin(kind: Any) -> str:
+    """Return the dotted name of a global of the pickle."""
+    return kind.origin if isinstance(kind, type) and issubclass(kind, Record) else ''
 
 
 def damaged(path: Path) -> WeightsError:

@@ -14,7 +14,8 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from anydepth_core.nn.conv import ConvNorm
+from anydepth_core.nn.conv import ColumnSliceConv2d, ConvNorm
+from anydepth_core.nn.stage import TwoPathStage
 
 norm = functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
 
@@ -90,3 +91,28 @@ class Csp(nn.Module):
             outputs.append(block(outputs[-1]))
         y = self.aggregate(torch.cat(outputs, dim=1))
         return y if self.gamma is None else x + self.gamma[:, None, None] * y
+
+
+def slice_aggregators(model: nn.Module) -> int:
+    """Make, in place, every essential path's own aggregator a column slice of the full path's.
+
+    Undoes the paper's switchable aggregator (section 3.2.2), to measure what it is worth.
+
+    Returns:
+        How many there were; 0 for a network that has none of its own.
+    """
+    count = 0
+    for stage in [module for module in model.modules() if isinstance(module, TwoPathStage)]:
+        full_modules = dict(stage.full.named_modules())
+        for name, block in stage.essential.named_modules():
+            twin = full_modules.get(name)
+            if not isinstance(block, Csp) or not isinstance(twin, Csp):
+                continue
+            own, wide = block.aggregate.conv, twin.aggregate.conv
+            if own.weight.shape != wide.weight.shape:
+                with torch.device('meta'):
+                    sliced = ColumnSliceConv2d(own.in_channels, own.out_channels, wide.in_channels)
+                sliced.weight = wide.weight
+                block.aggregate.conv = sliced
+                count += 1
+    return count

@@ -67,13 +67,16 @@ class DeformableAttention(nn.Module):
         weights = self.weights(queries).view(batch, count, heads, levels * points).softmax(-1)
         boxes = boxes[:, :, None, None, None]
         locations = boxes[..., :2] + offsets * (0.5 / points) * boxes[..., 2:]
-        values = self.values(memory)
-        return self.output(sample_pyramid(
-            values, shapes, locations.to(values.dtype), weights.view(offsets.shape[:-1])))
+        sampled = sample_pyramid(self.values(memory), shapes, locations,
+                                 weights.view(offsets.shape[:-1]))
+        return self.output(sampled.to(queries.dtype))
 
 
 def sample_pyramid(values: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
     """Return weighted sums of bilinear samples; zero outside of a map.
+
+    Samples in the precision of the locations: half precision would move them by whole pixels, and
+    with it PyTorch's CPU kernel reads outside of maps whose strides overflow 16 bits.
 
     Args:
         values: (B, N, heads * C).
@@ -82,9 +85,10 @@ def sample_pyramid(values: Tensor, shapes: Shapes, locations: Tensor, weights: T
         weights: (B, Q, heads, levels, points).
 
     Returns:
-        (B, Q, heads * C).
+        (B, Q, heads * C), of the locations' type.
     """
     batch, count, heads = locations.shape[:3]
+    values = values.to(locations.dtype)
     images = values.transpose(1, 2).reshape(batch * heads, -1, values.shape[1])
     grids = (2 * locations - 1).transpose(1, 2).flatten(0, 1)  # (B * heads, Q, levels, points, 2)
     weights = weights.transpose(1, 2).flatten(0, 1)[:, None]  # (B * heads, 1, Q, levels, points)

@@ -64,3 +64,20 @@ def tie_paths(full: nn.Module, essential: nn.Module) -> None:
 def two_paths(build: Callable[[bool], nn.Module]) -> TwoPathStage:
     """Return the stage whose paths are ``build(True)`` (full) and ``build(False)`` (essential)."""
     return TwoPathStage(build(True), build(False))
+
+
+def share_norms(model: nn.Module) -> None:
+    """Make, in place, every norm of an essential path the full path's own, if of equal shape.
+
+    Undoes the paper's switchable normalisation (section 3.2.3), to measure what it is worth.
+    """
+    for stage in [module for module in model.modules() if isinstance(module, TwoPathStage)]:
+        full_modules = dict(stage.full.named_modules())
+        for name, norm in list(stage.essential.named_modules()):
+            twin = full_modules.get(name)
+            if twin is not None and isinstance(norm, NORMS) and _shapes(norm) == _shapes(twin):
+                stage.essential.set_submodule(name, twin)
+
+
+def _shapes(module: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()]

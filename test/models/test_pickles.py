@@ -24,6 +24,7 @@ import torch
 from anydepth_core.errors import WeightsError
 from anydepth_core.models import pickles
 from anydepth_core.models.checkpoints import read_checkpoint
+from anydepth_core.models.pickle_check import PickleCheck
 from anydepth_core.models.pickles import Record, RecordUnpickler
 
 STATE = {'model.0.conv.weight': torch.arange(6.0).reshape(2, 3, 1, 1)}
@@ -205,6 +206,63 @@ def test_bombs(pickled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memo_bomb(pickled: Path, index: bytes) -> None:
     rewrite(pickled, data=b'\x80\x02}' + index + b'.')
     refuse(pickled, 'built to exhaust the memory')
+
+
+DOUBLED = b')' + b'2\x86' * 64  # DUP and TUPLE2: t = (t, t)
+SHORT_TEXT = b'X\x01\x00\x00\x00a'
+
+
+@pytest.mark.parametrize('data', [
+    b'}' + DOUBLED + b'Ns.',                                  # SETITEM
+    b'}(NN' + DOUBLED + b'Nu.',                               # SETITEMS
+    b'(' + DOUBLED + b'Nd.',                                  # DICT
+    b'}' + DOUBLED + b'q\x000}h\x00Ns.',                      # by way of the memo
+    b'\x8f(' + DOUBLED + b'\x90.',                            # ADDITEMS of a set
+    b'(' + DOUBLED + b'\x91.',                                # FROZENSET
+    b'}' + b')\x85' + b'\x94h\x00h\x00\x86' + b'2\x86' * 64 + b'Ns.',
+    b'}(' + b''.join(b'\x8a\x0a' + (k * (2 ** 61 - 1)).to_bytes(10, 'little') + b'N'
+                    for k in range(1 << 10, 1 << 15)) + b'u.',   # numbers of equal hash
+], ids=['setitem', 'setitems', 'dict', 'memo', 'set', 'frozenset', 'memoize', 'equal hashes'])
+def test_keys_that_take_forever_to_hash(pickled: Path, data: bytes) -> None:
+    rewrite(pickled, data=b'\x80\x04' + data)
+    refuse(pickled, 'built to take forever to read; nothing in it was executed')
+
+
+def test_keys_and_values_that_are_harmless(pickled: Path) -> None:
+    """Small tuples may be keys, and values may be nested as deep as they like."""
+    for data in (b'}NK\x01K\x02\x86s.', b'}K\x01K\x02\x86Ns.', b'(K\x01K\x02\x91.',
+                 b'}' + SHORT_TEXT + DOUBLED + b's.', b'\x8f(K\x01' + SHORT_TEXT + b'\x90.',
+                 b'(K\x01K\x020K\x03d.'):
+        PickleCheck(b'\x80\x04' + data)
+        RecordUnpickler(io.BytesIO(b'\x80\x04' + data)).load()
+
+
+def test_the_check_follows_the_machine(tmp_path: Path) -> None:
+    """Every opcode that Python's pickler writes, in every protocol, leaves one object."""
+    shared = ('a', 1)
+    content = {'a': [1, 2.5, None, True, b'x', 1 << 70, 'ü' * 300, (), (1,), (1, 2), (1, 2, 3, 4)],
+               'b': {1, 2}, 'c': frozenset({3}), 'd': [shared, shared], shared: bytearray(b'z'),
+               'e': Path('x'), 'f': types.SimpleNamespace(x=1), 'g': list(range(2000))}
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(content, protocol)
+        check = PickleCheck(data)
+        assert check.stack == check.below == []
+        with pytest.raises((ValueError, LookupError, EOFError)):
+            PickleCheck(data[:len(data) // 2])
+
+
+@pytest.mark.parametrize('extra', ['attribute', 'buffer', 'parameter'])
+def test_tensors_with_attributes(tmp_path: Path, extra: str) -> None:
+    tensor = {'attribute': torch.arange(3.0), 'buffer': torch.nn.Buffer(torch.arange(3.0)),
+              'parameter': torch.nn.Parameter(torch.arange(3.0))}[extra]
+    tensor.note = 'mine'
+    torch.save({'model': {'w': tensor}}, tmp_path / 'a.pt')
+    assert read_checkpoint(tmp_path / 'a.pt').tensors['w'].tolist() == [0, 1, 2]
+
+
+def test_tensors_that_are_not_plain(tmp_path: Path) -> None:
+    torch.save({'model': STATE | {'w': torch.eye(2).to_sparse()}}, tmp_path / 'a.pt')
+    refuse(tmp_path / 'a.pt', "'w' is no plain tensor .*_rebuild_sparse_tensor.* ordinary tensors")
 
 
 def test_tensors_larger_than_their_numbers(tmp_path: Path, pickled: Path) -> None:

@@ -56,6 +56,19 @@ def test_sampling_equals_a_loop_over_points() -> None:
     torch.testing.assert_close(actual, expected.flatten(2))
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_samples_where_single_does(dtype: torch.dtype) -> None:
+    """On wide maps, too, where half precision is too coarse to say where a point is."""
+    torch.manual_seed(0)
+    shapes = ((160, 160), (80, 80))
+    values = torch.randn(1, sum(h * w for h, w in shapes), 64).to(dtype)
+    locations = torch.rand(1, 50, 8, 2, 4, 2) * 1.2 - 0.1
+    weights = torch.rand(1, 50, 8, 2, 4).to(dtype)
+    actual = sample_pyramid(values, shapes, locations, weights)
+    expected = sample_pyramid(values.float(), shapes, locations, weights.float())
+    torch.testing.assert_close(actual, expected)
+
+
 def test_attention_starts_on_a_compass_around_the_centre() -> None:
     """With zero queries, point k of a head lies k / points of half the box from its centre."""
     attention = DeformableAttention(dim=8, heads=4, levels=1, points=2)

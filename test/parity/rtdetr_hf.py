@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import sys
 
+from networks import SIZES, measure, random_images, through_a_file
 from scipy.optimize import linear_sum_assignment
 import torch
 from torch import nn
 from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
-from yolo_common import SIZES, measure, random_images, through_a_file
 
 from anydepth_core.models.registry import create_model
 from anydepth_core.models.rtdetr.model import AnyDepthDetr, decoder_maps

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from yolo_common import Outputs, main
 
 
@@ -33,5 +33,12 @@ def outputs(result: Any) -> Outputs:
     return logits.transpose(1, 2), decoded[:, :4].transpose(1, 2)
 
 
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Compute attention with the scale on the products and the softmax in steps."""
+    scores = query @ key.mT * query.shape[-1] ** -0.5
+    powers = (scores - scores.amax(-1, keepdim=True)).exp()
+    return (powers / powers.sum(-1, keepdim=True)) @ value
+
+
 if __name__ == '__main__':
-    sys.exit(main({size: f'yolov12{size}.yaml' for size in 'nsmlx'}, build, outputs))
+    sys.exit(main({size: f'yolov12{size}.yaml' for size in 'nsmlx'}, build, outputs, attention))

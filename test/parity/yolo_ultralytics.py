@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from yolo_common import Outputs, main
 
 
@@ -34,5 +34,11 @@ def outputs(result: Any) -> Outputs:
     return raw['scores'].transpose(1, 2), decoded[:, :4].transpose(1, 2)
 
 
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Compute attention with the scale on the queries."""
+    scores = (query * query.shape[-1] ** -0.5) @ key.mT
+    return scores.softmax(-1) @ value
+
+
 if __name__ == '__main__':
-    sys.exit(main({size: f'yolo12{size}.yaml' for size in 'nsmlx'}, build, outputs))
+    sys.exit(main({size: f'yolo12{size}.yaml' for size in 'nsmlx'}, build, outputs, attention))

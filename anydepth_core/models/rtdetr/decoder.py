@@ -84,8 +84,7 @@ class Decoder(nn.Module):
         memory, shapes = self.flatten(maps)
         queries, boxes, _ = self.selection(memory, shapes)
         for index in range(layers):
-            queries, change = self.run_layer(index, queries, boxes, memory, shapes)
-            boxes = (change + inverse_sigmoid(boxes)).sigmoid()
+            queries, boxes = self.refine(index, queries, boxes, memory, shapes)
         return self.class_heads[layers - 1](queries), boxes
 
     def train_outputs(self, maps: Sequence[Tensor], noise: DenoisingQueries) -> DecoderOutputs:
@@ -117,6 +116,12 @@ class Decoder(nn.Module):
         projected = [project(x) for project, x in zip(self.projections, maps, strict=True)]
         memory = torch.cat([x.flatten(2).transpose(1, 2) for x in projected], dim=1)
         return memory, tuple((x.shape[2], x.shape[3]) for x in projected)
+
+    def refine(self, index: int, queries: Tensor, boxes: Tensor, memory: Tensor,
+               shapes: Shapes) -> tuple[Tensor, Tensor]:
+        """Return queries and boxes after one layer of detection."""
+        queries, change = self.run_layer(index, queries, boxes, memory, shapes)
+        return queries, (change + inverse_sigmoid(boxes)).sigmoid()
 
     def run_layer(self, index: int, queries: Tensor, boxes: Tensor, memory: Tensor,
                   shapes: Shapes, blocked: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -52,6 +52,10 @@ class AnyDepthDetr(AnyDepthModel):
         self.neck = HybridNeck(config)
         self.decoder = Decoder(config, num_classes)
 
+    def new(self) -> AnyDepthDetr:
+        """Return a network of the same kind and size with new random weights."""
+        return AnyDepthDetr(self.config, self.num_classes)
+
     def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
         """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
         maps = self.backbone(images, depth)

@@ -101,7 +101,10 @@ class QuerySelection(nn.Module):
         content = self.content(memory * valid)
         logits = self.class_head(content)
         boxes = self.box_head(content) + starts
-        count = min(self.count, memory.shape[1])
-        chosen = logits.amax(-1).topk(count, dim=1).indices[..., None]
+        chosen = self.best(logits)[..., None]
         return Selected(*(x.gather(1, chosen.expand(-1, -1, x.shape[-1]))
                           for x in (content, boxes.sigmoid(), logits)))
+
+    def best(self, logits: Tensor) -> Tensor:
+        """Return (B, Q) which of N places score best in any class, (B, N, classes), best first."""
+        return logits.amax(-1).topk(min(self.count, logits.shape[1]), dim=1).indices

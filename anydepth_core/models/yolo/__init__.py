@@ -46,6 +46,7 @@ for _size, _config in OFFICIAL.items():
     _register(f'anydepth-yolo-{_size}-ultralytics', dataclasses.replace(
         _config, layout='ultralytics', mlp_ratio=1.2 if _config.mlp_ratio == 1.5 else 2.0))
 _register('anydepth-yolo-pico', PICO)
+_register('anydepth-yolo-pico-outer', dataclasses.replace(PICO, c3k2='outer'))
 _register('anydepth-yolo-tiny', TINY)
 
 __all__ = ['AUTHORS', 'OFFICIAL', 'PICO', 'TINY', 'AnyDepthYolo', 'YoloConfig']

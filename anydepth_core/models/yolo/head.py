@@ -23,8 +23,9 @@ class DenseOutputs(NamedTuple):
         logits: (B, N, C) class scores before the sigmoid.
         side_logits: (B, N, 4, 16) left, top, right, bottom: a distribution over distances of
             0..15 strides before the softmax (generalised focal loss, paper Eq. 8).
-        boxes: (B, N, 4) corners in pixels of the network input: the distributions' means.
-        points: (N, 2) centres of the anchor pixels, x y, in input pixels.
+        boxes: (B, N, 4) corners in pixels of the network input: the distributions' means, in
+            single precision or better.
+        points: (N, 2) centres of the anchor pixels, x y, in input pixels, like boxes.
         strides: (N, 1) input pixels per map pixel.
     """
 
@@ -66,7 +67,9 @@ class YoloHead(nn.Module):
         logits = torch.cat([branch(x).flatten(2) for branch, x in zip(self.score, maps)], dim=2)
         side_logits = sides.unflatten(1, (4, BINS)).permute(0, 3, 1, 2)
         points, strides = anchor_points(maps)
-        distances = (side_logits.softmax(dim=-1) @ self.distances.to(side_logits.dtype)) * strides
+        # Half precision would move boxes by whole pixels, as would a product under autocast.
+        shares = side_logits.to(points.dtype).softmax(dim=-1)
+        distances = (shares * self.distances.to(points.dtype)).sum(dim=-1) * strides
         near, far = distances.chunk(2, dim=-1)
         boxes = torch.cat((points - near, points + far), dim=-1)
         return DenseOutputs(logits.transpose(1, 2), side_logits, boxes, points, strides)
@@ -80,13 +83,17 @@ class YoloHead(nn.Module):
 
 
 def anchor_points(maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """Return the pixel centres (N, 2) and strides (N, 1) of maps at STRIDES, in input pixels."""
+    """Return the pixel centres (N, 2) and strides (N, 1) of maps at STRIDES, in input pixels.
+
+    In single precision for maps in half.
+    """
+    dtype = torch.promote_types(maps[0].dtype, torch.float32)
     points, strides = [], []
     for x, stride in zip(maps, STRIDES):
         height, width = x.shape[-2:]
-        rows = torch.arange(height, device=x.device, dtype=torch.float32) + 0.5
-        columns = torch.arange(width, device=x.device, dtype=torch.float32) + 0.5
+        rows = torch.arange(height, device=x.device, dtype=dtype) + 0.5
+        columns = torch.arange(width, device=x.device, dtype=dtype) + 0.5
         y, x_ = torch.meshgrid(rows, columns, indexing='ij')
         points.append(torch.stack((x_, y), dim=-1).reshape(-1, 2) * stride)
-        strides.append(torch.full((height * width, 1), float(stride), device=x.device))
-    return torch.cat(points).to(maps[0].dtype), torch.cat(strides).to(maps[0].dtype)
+        strides.append(torch.full((height * width, 1), stride, device=x.device, dtype=dtype))
+    return torch.cat(points), torch.cat(strides)

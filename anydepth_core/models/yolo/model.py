@@ -92,6 +92,10 @@ class AnyDepthYolo(AnyDepthModel):
         self.neck = YoloNeck(config)
         self.head = YoloHead(self.neck.channels, num_classes)
 
+    def new(self) -> AnyDepthYolo:
+        """Return a network of the same kind and size with new random weights."""
+        return AnyDepthYolo(self.config, self.num_classes)
+
     def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
         """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
         maps = self.backbone(images, depth)
