@@ -48,8 +48,11 @@ setup(
     ],
     install_requires=requirements('run'),
     extras_require={
+        'onnxruntime': requirements('onnxruntime'),
+        'openvino': requirements('openvino'),
         'train': requirements('train'),
-        'test': requirements('train') + requirements('test'),
+        'test': [line for group in ('onnxruntime', 'openvino', 'train', 'test')
+                 for line in requirements(group)],
     },
     entry_points={
         'console_scripts': [

@@ -26,6 +26,9 @@ LIBRARIES = {
     'cv2': ('opencv-python-headless', 'python3-opencv'),
     'matplotlib': ('matplotlib', 'python3-matplotlib'),
     'numpy': ('numpy', 'python3-numpy'),
+    'onnx': ('onnx', None),
+    'onnxruntime': ('onnxruntime', None),
+    'openvino': ('openvino', None),
     'pycocotools': ('pycocotools', None),
     'pydantic': ('pydantic', 'python3-pydantic'),
     'safetensors': ('safetensors', None),
@@ -69,7 +72,8 @@ def test_manifest_is_one_of_an_ament_python_package() -> None:
 
 def test_every_import_is_a_declared_dependency() -> None:
     keys = {element.text for element in MANIFEST.iter() if element.tag.endswith('depend')}
-    lists = (ROOT / f'config/environment/requirements-{group}.txt' for group in ('run', 'train'))
+    lists = (ROOT / f'config/environment/requirements-{group}.txt'
+             for group in ('run', 'onnxruntime', 'openvino', 'train'))
     pip = {re.split(r'[<>=]', line)[0] for path in lists for line in path.read_text().split()}
     own = {'anydepth_core', NAME, *sys.stdlib_module_names}
     for folder in ('anydepth_core', NAME, 'launch', 'training'):

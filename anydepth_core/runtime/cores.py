@@ -15,3 +15,12 @@ def share_cores() -> None:
     the user's stays.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+
+def thread_count() -> int:
+    """Return how many threads a network may use: OMP_NUM_THREADS, or as many as there are cores.
+
+    Every backend follows the same variable, so that they can be compared and held back alike.
+    """
+    wanted = os.environ.get('OMP_NUM_THREADS', '')
+    return int(wanted) if wanted.isdigit() and int(wanted) else len(os.sched_getaffinity(0))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from anydepth_core.depth import Depth, DepthSpace
 from anydepth_core.detections import Detections, FrameTiming
 from anydepth_core.errors import AnyDepthError, ImageError
-from anydepth_core.models.base import AnyDepthModel, RawPredictions
+from anydepth_core.models.base import RawPredictions
 from anydepth_core.models.decode import Selected, decode
-from anydepth_core.models.weights import ModelInfo, file_hash, load_weights, resolve_weights
 from anydepth_core.runtime.backends import open_backend
 from anydepth_core.runtime.backends.base import Backend
+from anydepth_core.runtime.network import Network, open_network
 from anydepth_core.runtime.preprocess import Color, Placement, fit
 
 
@@ -35,18 +35,17 @@ class Detector:
         info: everything the weights file says about itself.
     """
 
-    def __init__(self, model: AnyDepthModel, info: ModelInfo, backend: Backend, *,
-                 weights_hash: str, input_size: tuple[int, int] | None = None) -> None:
-        self.info = info
-        self.model_name = info.model
-        self.class_names = info.class_names
-        self.depths: DepthSpace = model.depths
-        self.input_size = _multiple_of(model.stride, input_size or info.input_size)
+    def __init__(self, network: Network, backend: Backend) -> None:
+        self.info = network.info
+        self.model_name = network.info.model
+        self.class_names = network.info.class_names
+        self.depths: DepthSpace = network.depths
+        self.input_size = network.info.input_size
         self.backend = backend.name
         self.device = backend.device
         self.precision = backend.precision
-        self.weights_hash = weights_hash
-        self._decoding = model.decoding
+        self.weights_hash = network.weights_hash
+        self._decoding = network.decoding
         self._backend = backend
 
     @classmethod
@@ -55,10 +54,13 @@ class Detector:
         """Load weights and get them ready to run.
 
         Args:
-            weights: the name of packaged weights ('scenes') or the path of a weights file.
-            backend: 'auto' or 'torch'.
-            device: 'auto' (the first GPU, else the CPU), 'cpu', 'cuda' or 'cuda:N'.
-            precision: 'fp32', 'fp16' (GPU only) or 'bf16'.
+            weights: the name of packaged weights ('scenes') or the path of a weights file or of
+                an ONNX file of `anydepth export`.
+            backend: 'auto' (the quickest one installed), 'torch', 'onnxruntime' or 'openvino'. The
+                latter two run an ONNX file, which is made and cached where weights are given.
+            device: 'auto' (the first GPU, else the CPU), 'cpu', 'cuda', 'cuda:N' or another name
+                that the backend knows.
+            precision: 'fp32', 'fp16' (GPU only) or 'bf16', as far as the backend has it.
             input_size: (height, width) to use instead of the one in the file.
 
         Raises:
@@ -66,10 +68,8 @@ class Detector:
             BackendError: what was asked for is not here; nothing else is taken instead.
             AnyDepthError: the input size is not a multiple of the model's stride.
         """
-        path = resolve_weights(weights)
-        model, info = load_weights(path)
-        runner = open_backend(backend, model, device=device, precision=precision)
-        return cls(model, info, runner, weights_hash=file_hash(path), input_size=input_size)
+        network = open_network(weights, input_size)
+        return cls(network, open_backend(backend, network, device=device, precision=precision))
 
     def warm_up(self, depths: Iterable[Depth | str] | None = None) -> None:
         """Run each depth once on an empty image, so that no later frame waits for a first time.
@@ -163,11 +163,3 @@ def _in_image(best: Selected, placement: Placement, labels: list[int] | None,
         indices = np.array(labels, np.int64)[indices]
     inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     return boxes[inside], scores[inside], indices[inside]
-
-
-def _multiple_of(stride: int, size: tuple[int, int]) -> tuple[int, int]:
-    height, width = size
-    if height < 1 or width < 1 or height % stride or width % stride:
-        raise AnyDepthError(f'input size {height}x{width} (height x width) must be multiples '
-                            f'of {stride} pixels')
-    return height, width

@@ -22,4 +22,4 @@ def weights_file(request, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def detector(weights_file):
-    return Detector.open(weights_file, device='cpu')
+    return Detector.open(weights_file, backend='torch', device='cpu')

@@ -12,6 +12,7 @@ from anydepth_core.models.registry import create_model
 from anydepth_core.models.weights import ModelInfo
 from anydepth_core.runtime.backends.torch_backend import TorchBackend
 from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.network import of_model
 
 NAMES = ('cat', 'dog', 'cone')
 
@@ -41,8 +42,9 @@ class KnownBoxes(AnyDepthModel):
 def detector_of(model: AnyDepthModel, *, size=(64, 96), resize='letterbox', names=NAMES):
     """Return a detector of a model in memory, and the copy of the model that it runs."""
     info = ModelInfo(model='test', class_names=names, input_size=size, resize=resize)
-    backend = TorchBackend(model, device='cpu', precision='fp32')
-    return Detector(model, info, backend, weights_hash='0' * 64), backend._model
+    network = of_model(model, info, '0' * 64)
+    backend = TorchBackend(network, device='cpu', precision='fp32')
+    return Detector(network, backend), backend._model
 
 
 def lively_model(name: str) -> AnyDepthModel:

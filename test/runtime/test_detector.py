@@ -15,6 +15,7 @@ from anydepth_core.models.weights import load_weights
 from anydepth_core.runtime.backends import Row, open_backend
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.devices import available_devices
+from anydepth_core.runtime.network import open_network
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (75, 133, 3), np.uint8)
 LOW = {'score_threshold': 0.0, 'nms_iou': 0.5, 'max_detections': 20}
@@ -169,17 +170,17 @@ def test_the_image_is_neither_changed_nor_kept(detector):
 
 
 def test_bf16_is_close(weights_file, detector):
-    low = Detector.open(weights_file, device='cpu', precision='bf16')
+    low = Detector.open(weights_file, backend='torch', device='cpu', precision='bf16')
     assert low.precision == 'bf16'
     best, exact = (each.detect(IMAGE, **LOW).scores[0] for each in (low, detector))
     assert best != exact and best == pytest.approx(exact, rel=0.1)
 
 
 @pytest.mark.parametrize('settings, message', [
-    ({'device': 'cuda:77'}, "'cuda:77' is not available; this machine has"),
-    ({'device': 'gpu'}, "unknown device 'gpu'"),
-    ({'device': 'cpu', 'precision': 'fp16'}, 'for GPUs'),
-    ({'precision': 'fp61'}, "did you mean 'fp16'?"),
+    ({'backend': 'torch', 'device': 'cuda:77'}, "'cuda:77' is not available; this machine has"),
+    ({'backend': 'torch', 'device': 'gpu'}, "unknown device 'gpu'"),
+    ({'backend': 'torch', 'device': 'cpu', 'precision': 'fp16'}, 'for GPUs'),
+    ({'backend': 'torch', 'precision': 'fp61'}, "did you mean 'fp16'?"),
     ({'backend': 'torhc'}, "did you mean 'torch'?"),
 ])
 def test_what_is_not_here_is_an_error(weights_file, settings, message):
@@ -189,11 +190,12 @@ def test_what_is_not_here_is_an_error(weights_file, settings, message):
 
 
 def test_auto_says_what_it_chose(weights_file):
-    assert Detector.open(weights_file, device='auto').device == available_devices()[0]
+    found = Detector.open(weights_file, backend='torch', device='auto')
+    assert found.device == available_devices()[0]
 
 
-def test_a_backend_that_is_not_installed():
-    rows = {'fast': Row('anydepth_no_such_module', 'Fast', 'fast-runtime')}
+def test_a_backend_that_is_not_installed(weights_file):
+    rows = {'fast': Row('anydepth_no_such_module', 'Fast', ('fast',), 'fast-runtime')}
     with pytest.raises(BackendError, match='pip install fast-runtime'):
-        open_backend('fast', KnownBoxes([[0.0] * 4], [[0.0] * 3]), device='cpu',
-                     precision='fp32', registry=rows)
+        open_backend('fast', open_network(weights_file), device='cpu', precision='fp32',
+                     registry=rows)

@@ -16,7 +16,7 @@ from anydepth_core.models.base import RawPredictions
 class Backend(Protocol):
     """Runs one model at any of its depths on one device; safe to call from several threads.
 
-    Made as ``Class(model, device=…, precision=…)``; raises BackendError for what is not here.
+    Made as ``Class(network, device=…, precision=…)``; raises BackendError for what is not here.
 
     Attributes:
         name: its name in the registry.

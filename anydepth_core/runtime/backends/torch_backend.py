@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from anydepth_core.depth import Depth
-from anydepth_core.models.base import AnyDepthModel, RawPredictions
+from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.devices import resolve_device, resolve_precision
+from anydepth_core.runtime.network import Network
 
 
 class TorchBackend:
@@ -19,12 +20,12 @@ class TorchBackend:
 
     name = 'torch'
 
-    def __init__(self, model: AnyDepthModel, *, device: str, precision: str) -> None:
+    def __init__(self, network: Network, *, device: str, precision: str) -> None:
         self._device = resolve_device(device)
         self._dtype = resolve_precision(precision, self._device)
         self.device = str(self._device)
         self.precision = precision
-        fused = model.fused().to(self._device).to(memory_format=torch.channels_last)
+        fused = network.model.fused().to(self._device).to(memory_format=torch.channels_last)
         if self._dtype is not torch.float32:
             _store_products(fused, self._dtype)
         self._model = fused

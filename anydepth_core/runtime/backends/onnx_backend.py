@@ -1,0 +1,90 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime: one session for all depths, on its CPU, CUDA or TensorRT provider."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import onnxruntime
+import torch
+
+from anydepth_core.depth import Depth
+from anydepth_core.errors import BackendError
+from anydepth_core.models.base import RawPredictions
+from anydepth_core.runtime.cores import thread_count
+from anydepth_core.runtime.export.check import feeds_of
+from anydepth_core.runtime.export.unfold import with_local_constants
+from anydepth_core.runtime.network import Network
+
+PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider',
+             'tensorrt': 'TensorrtExecutionProvider'}
+
+
+class OnnxRuntimeBackend:
+    """See Backend. Devices are 'cpu', 'cuda', 'cuda:N', 'tensorrt' and 'tensorrt:N'."""
+
+    name = 'onnxruntime'
+
+    def __init__(self, network: Network, *, device: str, precision: str) -> None:
+        kind, self.device, index = _resolve(device)
+        if precision != 'fp32' and (kind, precision) != ('tensorrt', 'fp16'):
+            raise BackendError(f"backend 'onnxruntime' on {kind} computes in 'fp32' "
+                               f"('fp16' with tensorrt), not {precision!r}")
+        self.precision = precision
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_count()
+        # docs/decisions/0004: threads that wait sleep.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        options.log_severity_level = 3
+        model = with_local_constants(network.onnx)
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=_providers(kind, index, precision))
+        if self._session.get_providers()[0] != PROVIDERS[kind]:
+            raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
+                               f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')
+
+    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (B, 3, H, W) float32 in [0, 1]."""
+        planes = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        return planes.float().contiguous().div_(255).numpy()
+
+    def run(self, images: NDArray[np.float32], depth: Depth) -> RawPredictions:
+        """Run the network on what `upload` returned, image by image."""
+        results = [self._session.run(['logits', 'boxes'], feeds_of(depth, image[None]))
+                   for image in images]
+        return RawPredictions(*(torch.cat([torch.from_numpy(each) for each in column])
+                                for column in zip(*results)))
+
+
+def _resolve(device: str) -> tuple[str, str, int]:
+    """Return kind, full name and number of a device; BackendError for one that is not here."""
+    here = [kind for kind, provider in PROVIDERS.items()
+            if provider in onnxruntime.get_available_providers()]
+    if device == 'auto':
+        device = 'cuda' if 'cuda' in here and torch.cuda.is_available() else 'cpu'
+    match = re.fullmatch(r'(cpu)|(cuda|tensorrt)(?::([0-9]{1,3}))?', device)
+    if match is None:
+        raise BackendError(f"unknown device {device!r}; with backend 'onnxruntime' valid: 'auto', "
+                           "'cpu', 'cuda', 'cuda:N', 'tensorrt', 'tensorrt:N'")
+    kind = match[1] or match[2]
+    if kind not in here:
+        raise BackendError(f'device {device!r} is not available: this ONNX Runtime has '
+                           f'{" ".join(here)}; pip install onnxruntime-gpu for the others')
+    if kind == 'cpu':
+        return kind, kind, 0
+    return kind, f'{kind}:{match[3] or 0}', int(match[3] or 0)
+
+
+def _providers(kind: str, index: int, precision: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the providers to try, in order; each leaves what it cannot run to the next one."""
+    providers: list[tuple[str, dict[str, Any]]] = [(PROVIDERS['cpu'], {})]
+    if kind != 'cpu':
+        providers.insert(0, (PROVIDERS['cuda'], {'device_id': index}))
+    if kind == 'tensorrt':
+        providers.insert(0, (PROVIDERS['tensorrt'], {
+            'device_id': index, 'trt_fp16_enable': precision == 'fp16'}))
+    return providers

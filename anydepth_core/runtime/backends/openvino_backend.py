@@ -1,0 +1,117 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO: the network in parts between the choices, each compiled once, chained per frame.
+
+As one graph with `If` it is a quarter slower, because OpenVINO keeps its own layout of maps
+within a graph only (docs/decisions/0005). The parts hand maps over in that layout.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import openvino
+import torch
+
+from anydepth_core.depth import Depth
+from anydepth_core.errors import BackendError
+from anydepth_core.models.base import RawPredictions
+from anydepth_core.runtime.cores import thread_count
+from anydepth_core.runtime.export.unfold import Choice, Part, split
+from anydepth_core.runtime.network import Network
+
+PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
+
+
+class OpenVinoBackend:
+    """See Backend. Devices are OpenVINO's: 'cpu', 'gpu', 'gpu.1', 'npu', …"""
+
+    name = 'openvino'
+
+    def __init__(self, network: Network, *, device: str, precision: str) -> None:
+        core = openvino.Core()
+        name = _resolve(core, device)
+        self.device = name.lower()
+        self.precision = precision
+        config = _config(core, name, precision)
+
+        steps = split(network.onnx)
+        tensors: dict[str, openvino.Tensor] = {}
+
+        def compiled(part: Part | None) -> Any:
+            """Return the request of a part, bound to the tensors it shares with the others."""
+            if part is None:
+                return None
+            model = core.read_model(part.model.SerializeToString(), b'')
+            request = core.compile_model(model, name, config).create_infer_request()
+            for port in (*model.inputs, *model.outputs):
+                value = port.any_name
+                if value not in tensors:
+                    tensors[value] = openvino.Tensor(port.element_type, port.shape)
+                request.set_tensor(value, tensors[value])
+            return request
+
+        self._steps = [(step, compiled(step.yes if isinstance(step, Choice) else step),
+                        compiled(step.no if isinstance(step, Choice) else None))
+                       for step in steps]
+        self._values = {value: tensor.data for value, tensor in tensors.items()}
+        # One set of tensors; frames of several threads would share the same cores anyway.
+        self._lock = threading.Lock()
+
+    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (B, H, W, 3) float32 in [0, 1]."""
+        return torch.from_numpy(pixels).float().div_(255).numpy()
+
+    def run(self, images: NDArray[np.float32], depth: Depth) -> RawPredictions:
+        """Run the network on what `upload` returned, image by image."""
+        results = [self._run(image[None], depth) for image in images]
+        return RawPredictions(*(torch.cat(column) for column in zip(*results)))
+
+    def _run(self, image: NDArray[np.float32], depth: Depth) -> tuple[torch.Tensor, torch.Tensor]:
+        flags = [depth[stage] for stage in depth.space.stages]
+        layers = depth.decoder_layers or 0
+        values = self._values
+        with self._lock:
+            values['images'][:] = image
+            if 'decoder_layers' in values:
+                values['decoder_layers'][:] = layers
+            for step, request, otherwise in self._steps:
+                if isinstance(step, Part) or step.taken(flags, layers):
+                    request.infer()
+                elif otherwise is not None:
+                    otherwise.infer()
+                else:
+                    for name, same in zip(step.outputs, step.unchanged):
+                        values[name][:] = values[same]
+            # The next frame uses the tensors again.
+            logits, boxes = (torch.from_numpy(values[name].copy())
+                             for name in RawPredictions._fields)
+        return logits, boxes
+
+
+def _resolve(core: openvino.Core, device: str) -> str:
+    """Return OpenVINO's name of a device; BackendError for one that is not here."""
+    here = list(core.available_devices)
+    if device == 'auto':
+        return next((name for name in here if name.startswith('GPU')), 'CPU')
+    wanted = device.upper()
+    if wanted not in here and f'{wanted}.0' not in here:
+        raise BackendError(f'device {device!r} is not available: OpenVINO has '
+                           f'{" ".join(name.lower() for name in here)}')
+    return wanted
+
+
+def _config(core: openvino.Core, device: str, precision: str) -> dict[str, Any]:
+    capable = {'FP32', *core.get_property(device, 'OPTIMIZATION_CAPABILITIES')}
+    if precision not in PRECISIONS or precision.upper() not in capable:
+        known = [name for name in PRECISIONS if name.upper() in capable]
+        raise BackendError(f'precision {precision!r} is not what OpenVINO computes in on '
+                           f'{device.lower()}; valid: {" ".join(known)}')
+    config: dict[str, Any] = {'INFERENCE_PRECISION_HINT': PRECISIONS[precision],
+                              'PERFORMANCE_HINT': 'LATENCY'}
+    if device == 'CPU':
+        config |= {'INFERENCE_NUM_THREADS': thread_count(), 'ENABLE_CPU_PINNING': False}
+    return config

@@ -1,0 +1,224 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `benchmarks/runtime.py` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+import importlib
+import itertools
+import json
+from pathlib import Path
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from anydepth_core.depth import Depth
+from anydepth_core.models.count import count_gflops
+from anydepth_core.models.model_info import ModelInfo
+from anydepth_core.models.registry import create_model
+from anydepth_core.runtime.backends import open_backend
+from anydepth_core.runtime.cores import thread_count
+from anydepth_core.runtime.network import Network, of_model
+
+Run = Callable[[], object]
+
+
+def network_of(name: str, size: tuple[int, int]) -> Network:
+    """Return a network of random weights whose signals neither die nor explode.
+
+    Numbers that underflow would be computed in microcode, ten times slower than real ones.
+    """
+    torch.manual_seed(0)
+    model = create_model(name).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train().momentum = 1.0
+    with torch.no_grad():
+        for depth in ('full', 'base'):
+            model(torch.rand(2, 3, 160, 160), depth)
+    info = ModelInfo(model=name, class_names=tuple(f'class {n}' for n in range(80)),
+                     input_size=size)
+    return of_model(model.eval(), info, f'{0:064x}')
+
+
+def with_graph(network: Network) -> Network:
+    """Return the network with its any-depth graph, made without the cache."""
+    from anydepth_core.runtime.export.graph import any_depth_graph
+
+    graph = any_depth_graph(network.model, network.info.input_size, {})
+    return Network(network.info, network.weights_hash, network.depths, network.decoding,
+                   loaded=network.loaded, graph=graph)
+
+
+def static_run(backend: str, network: Network, depth: Depth, images: np.ndarray) -> Run | None:
+    """Return one frame of the plain static export of one depth; None where there is no such."""
+    if backend == 'torch':
+        return None
+    from anydepth_core.runtime.export.graph import static_graph
+
+    graph = static_graph(network.model, depth, network.info.input_size, {}).SerializeToString()
+    if backend == 'onnxruntime':
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_count()
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        session = onnxruntime.InferenceSession(graph, options,
+                                               providers=['CPUExecutionProvider'])
+        return lambda: session.run(None, {'images': images})
+    import openvino
+
+    core = openvino.Core()
+    request = core.compile_model(core.read_model(graph, b''), 'CPU', {
+        'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_NUM_THREADS': thread_count(), 'ENABLE_CPU_PINNING': False,
+    }).create_infer_request()
+    return lambda: request.infer({'images': images}, share_inputs=True, share_outputs=True)
+
+
+def alternate(runs: Mapping[str, Run], frames: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each run, all taken in turn, after two rounds unmeasured."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for frame in range(frames + 2):
+        for name, run in runs.items():
+            begun = time.perf_counter()
+            run()
+            if frame >= 2:
+                taken[name].append(1e3 * (time.perf_counter() - begun))
+    return taken
+
+
+def summary(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Return minimum, median, 99th percentile and mean."""
+    return {'min': min(milliseconds), 'median': statistics.median(milliseconds),
+            'p99': float(np.percentile(milliseconds, 99)), 'mean': statistics.fmean(milliseconds)}
+
+
+def product_gflops(size: int = 2048, rounds: int = 8) -> float:
+    """Return the GFLOP/s of a large product of matrices: what this processor can give.
+
+    The better of PyTorch's library and NumPy's, of which one may not know this processor.
+    """
+    one, other = torch.rand(size, size), torch.rand(size, size)
+    left, right = one.numpy(), other.numpy()
+    taken = alternate({'torch': lambda: one @ other, 'numpy': lambda: left @ right}, rounds)
+    return 2 * size ** 3 / min(min(each) for each in taken.values()) / 1e6
+
+
+def times(name: str, size: tuple[int, int], backends: Sequence[str], frames: int,
+          ) -> dict[str, Any]:
+    """Time one model at full and base on every backend, beside the static export."""
+    network = with_graph(network_of(name, size)) if backends != ['torch'] else network_of(
+        name, size)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32) / 255
+    depths = {'full': network.depths.full, 'base': network.depths.base}
+    runs: dict[str, Run] = {}
+    for backend in backends:
+        runner = open_backend(backend, network, device='cpu', precision='fp32')
+        images = runner.upload(pixels)
+        for text, depth in depths.items():
+            runs[f'{backend} {text}'] = lambda runner=runner, images=images, depth=depth: (
+                runner.run(images, depth))
+            static = static_run(backend, network, depth, planes)
+            if static is not None:
+                runs[f'{backend} static {text}'] = static
+    taken = alternate(runs, frames)
+    gflops = {text: count_gflops(network.model, depth, size) for text, depth in depths.items()}
+    return {'model': name, 'size': list(size), 'gflops': gflops,
+            'product_gflops': product_gflops(),
+            'ms': {key: summary(values) for key, values in taken.items()},
+            'ratios': _ratios(taken, backends, gflops)}
+
+
+def _ratios(taken: Mapping[str, Sequence[float]], backends: Sequence[str],
+            gflops: Mapping[str, float]) -> dict[str, float]:
+    """Return the medians, over the rounds, of what two runs of a round took."""
+    def ratio(one: str, other: str) -> float:
+        return statistics.median(a / b for a, b in zip(taken[one], taken[other]))
+
+    ratios = {'base / full, GFLOPs': gflops['base'] / gflops['full']}
+    for backend in backends:
+        ratios[f'{backend} base / full'] = ratio(f'{backend} base', f'{backend} full')
+        for text in gflops:
+            if f'{backend} static {text}' in taken:
+                ratios[f'{backend} any / static, {text}'] = ratio(
+                    f'{backend} {text}', f'{backend} static {text}')
+            if backend != 'torch' and 'torch full' in taken:
+                ratios[f'{backend} / torch, {text}'] = ratio(f'{backend} {text}', f'torch {text}')
+    return ratios
+
+
+def switching(name: str, size: tuple[int, int], backend: str, frames: int) -> dict[str, float]:
+    """Compare frames that switch between full and base with frames that do not.
+
+    Blocks of each kind take turns, so that a drift of the machine meets all of them.
+    """
+    network = with_graph(network_of(name, size)) if backend != 'torch' else network_of(name, size)
+    runner = open_backend(backend, network, device='cpu', precision='fp32')
+    images = runner.upload(np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8))
+    full, base = network.depths.full, network.depths.base
+    kinds = {'full': [full], 'base': [base], 'switched': [full, base]}
+    taken: dict[str, list[float]] = {kind: [] for kind in (*kinds, 'to full', 'to base')}
+    for block in range(frames // 10 + 1):
+        for kind, depths in kinds.items():
+            for depth in itertools.islice(itertools.cycle(depths), 10):
+                begun = time.perf_counter()
+                runner.run(images, depth)
+                if block:
+                    passed = 1e3 * (time.perf_counter() - begun)
+                    taken[kind].append(passed)
+                    if kind == 'switched':
+                        taken['to full' if depth == full else 'to base'].append(passed)
+    middle = {kind: statistics.median(values) for kind, values in taken.items()}
+    tail = {kind: float(np.percentile(values, 99)) for kind, values in taken.items()}
+    return {'switched / mean of steady': (middle['to full'] + middle['to base'])
+            / (middle['full'] + middle['base']),
+            'p99 to full / steady': tail['to full'] / tail['full'],
+            'p99 to base / steady': tail['to base'] / tail['base']}
+
+
+def phases(weights: str, size: tuple[int, int] | None, backend: str, frames: int,
+           ) -> dict[str, Any]:
+    """Time whole calls of `detect` on a rendered scene, phase by phase."""
+    from anydepth_core.data.scenes import render_scene
+    from anydepth_core.runtime.detector import Detector
+
+    detector = Detector.open(weights, backend=backend, device='cpu', input_size=size)
+    image = render_scene(0, size=(480, 640)).image
+    detector.warm_up()
+    found = [detector.detect(image).timing for _ in range(frames)]
+    middle = {phase: statistics.median(getattr(each, phase) for each in found)
+              for phase in ('preprocess_ms', 'network_ms', 'decode_ms')}
+    return {**middle, 'around / network': (middle['preprocess_ms'] + middle['decode_ms'])
+            / middle['network_ms']}
+
+
+def memory(name: str, size: tuple[int, int], backend: str, frames: int) -> dict[str, float]:
+    """Compare resident memory: one static session, all depths, and its growth.
+
+    Each is a process of its own, that reads the graph from a file and forgets PyTorch's model.
+    """
+    found = {}
+    for kind in ('static', 'any'):
+        command = [sys.executable, str(Path(__file__).with_name('runtime_memory.py')), kind, name,
+                   str(size[0]), str(size[1]), backend, str(frames)]
+        found[kind] = json.loads(subprocess.run(command, check=True, capture_output=True,
+                                                text=True).stdout)
+    return {'static_mb': found['static']['after_mb'], 'any_mb': found['any']['after_mb'],
+            'any / static': found['any']['after_mb'] / found['static']['after_mb'],
+            'growth_mb': found['any']['growth_mb']}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is measured."""
+    return {name: importlib.import_module(name).__version__
+            for name in ('torch', 'onnx', 'onnxruntime', 'openvino')
+            if importlib.util.find_spec(name)}

@@ -1,0 +1,107 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`anydepth profile`, the key of this machine, and the examination of the environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from anydepth_core.cli import main
+from anydepth_core.depth import DepthSpace
+from anydepth_core.errors import AnyDepthError, ProfileError
+from anydepth_core.models.count import count_gflops
+from anydepth_core.models.weights import load_weights
+from anydepth_core.runtime import doctor
+from anydepth_core.runtime.backends import installed
+from anydepth_core.runtime.measure import (
+    hardware_name,
+    measure,
+    profile_key,
+    usual_depths,
+    worth_choosing,
+)
+from anydepth_core.runtime.profile import read_profile
+
+
+def profile(weights_file, target, *options):
+    return main(['profile', str(weights_file), str(target), '--backend', 'torch', '--device',
+                 'cpu', '--frames', '10', *options])
+
+
+def test_command_measures_prunes_and_writes(weights_file, detector, tmp_path, capsys):
+    assert profile(weights_file, tmp_path, '--depths', 'full', 'base', 'full-p2', 'full') == 0
+    path, = tmp_path.iterdir()
+    found = read_profile(path)
+    assert path.name == found.key.file_name and found.frames == 10
+    found.require(profile_key(detector), detector.depths)
+    model, _ = load_weights(weights_file)
+    for entry in found.entries:
+        assert entry.gflops == count_gflops(model, entry.depth, (96, 128))
+    table = capsys.readouterr().out.splitlines()
+    assert len(table) == 4
+    assert sum(line.endswith('yes') for line in table) == len(found.entries)
+    costs = [entry.mean_ms for entry in found.entries]
+    assert costs == sorted(costs) and found.entries[-1].gflops == max(
+        entry.gflops for entry in found.entries)
+
+
+def test_a_wrong_key_is_refused(weights_file, detector, tmp_path):
+    target = tmp_path / 'mine.json'
+    assert profile(weights_file, target, '--depths', 'base', '--keep-all') == 0
+    for change in ({'backend': 'openvino'}, {'input_size': (64, 64)}, {'device': 'other'},
+                   {'precision': 'bf16'}, {'weights_hash': '0' * 64}):
+        with pytest.raises(ProfileError, match=next(iter(change))):
+            read_profile(target).require(replace(profile_key(detector), **change),
+                                         detector.depths)
+
+
+@pytest.mark.parametrize('target, options, message', [
+    ('out.txt', (), 'name the file *.json'),
+    ('none/out.json', (), 'no such folder'),
+    ('out.json', ('--depths', 'bsae'), "did you mean 'base'?"),
+    ('out.json', ('--depths', 'base', '--frames', '3'), '10 frames'),
+])
+def test_bad_requests(weights_file, tmp_path, capsys, target, options, message):
+    assert main(['profile', str(weights_file), str(tmp_path / target), '--backend', 'torch',
+                 *options]) == 2
+    assert message in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_ap_of_the_weights_is_kept(detector, monkeypatch):
+    monkeypatch.setattr(detector, 'info', replace(detector.info, ap={'base': 0.4}))
+    found = measure(detector, [detector.depths.base], pictures(), frames=10)
+    assert found.entries[0].ap == 0.4 and worth_choosing(found) == found
+    with pytest.raises(AnyDepthError):
+        measure(detector, [], pictures())
+
+
+def pictures():
+    import numpy as np
+
+    return np.zeros((50, 60, 3), np.uint8)
+
+
+def test_usual_depths():
+    plain = usual_depths(DepthSpace())
+    assert {str(each) for each in plain} >= {'full', 'base', 'full-p2', 'base+p2', 'full-neck'}
+    assert len(plain) == len(set(plain)) == 20
+    layered = usual_depths(DepthSpace(decoder_layers=6))
+    assert {each.decoder_layers for each in layered} == {4, 6} and len(layered) == 40
+
+
+def test_the_environment(monkeypatch):
+    found = doctor.examine_environment()
+    text = doctor.describe(found)
+    assert found.versions['torch'] in text and hardware_name('cpu') in text
+    usable = {each.backend for each in found.backends if not each.problem}
+    assert 'torch' in usable and usable <= set(installed())
+    monkeypatch.setattr(doctor, 'open_backend', lambda *_, **__: fail())
+    broken = doctor.examine_environment()
+    assert all('driver' in each.problem for each in broken.backends
+               if each.backend in installed())
+
+
+def fail():
+    raise RuntimeError('driver\nand more')

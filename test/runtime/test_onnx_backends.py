@@ -1,0 +1,148 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The backends that run ONNX files: equal to PyTorch, from weights or from a file, cached."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+import logging
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from anydepth_core.errors import BackendError
+from anydepth_core.runtime.backends import BACKENDS, installed, open_backend
+from anydepth_core.runtime.cores import thread_count
+from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.network import cache_folder, open_network
+
+pytest.importorskip('onnx', reason='the package onnx is not installed')
+
+from anydepth_core.runtime.export import graph
+
+IMAGES = [np.kron(np.random.default_rng(seed).integers(0, 256, (9, 12, 3), np.uint8),
+                  np.ones((11, 12, 1), np.uint8)) for seed in range(3)]
+LOW = {'score_threshold': 0.0, 'nms_iou': 0.5, 'max_detections': 20}
+DEPTHS = ('full', 'base', 'full-p4-pan', 'base+p2+fpn4')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('cache')
+    before = os.environ.get('XDG_CACHE_HOME')
+    os.environ['XDG_CACHE_HOME'] = str(folder)
+    yield folder / 'anydepth'
+    os.environ.pop('XDG_CACHE_HOME')
+    os.environ.update({} if before is None else {'XDG_CACHE_HOME': before})
+
+
+@pytest.fixture(scope='module', params=['onnxruntime', 'openvino'])
+def other(request, weights_file):
+    pytest.importorskip(request.param, reason=f'the package {request.param} is not installed')
+    return Detector.open(weights_file, backend=request.param, device='cpu')
+
+
+def assert_same(one, other):
+    assert one.depth == other.depth and np.array_equal(one.labels, other.labels)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=2e-2)
+
+
+@pytest.mark.parametrize('depth', DEPTHS)
+def test_detects_what_pytorch_detects(detector, other, depth):
+    depths = [depth] if detector.depths.decoder_layers is None else [depth, f'{depth}@1']
+    for each in depths:
+        for image in IMAGES:
+            assert_same(detector.detect(image, depth=each, **LOW),
+                        other.detect(image, depth=each, **LOW))
+    assert other.weights_hash == detector.weights_hash and other.device == 'cpu'
+
+
+def test_a_batch_and_threads(detector, other):
+    together = other.detect_batch(IMAGES, depth='base', **LOW)
+    for image, found in zip(IMAGES, together, strict=True):
+        assert_same(found, detector.detect(image, depth='base', **LOW))
+    jobs = [(IMAGES[n % 3], DEPTHS[n % 4]) for n in range(24)]
+    alone = [other.detect(image, depth=depth, **LOW) for image, depth in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        for one, two in zip(alone, pool.map(
+                lambda job: other.detect(job[0], depth=job[1], **LOW), jobs), strict=True):
+            assert_same(one, two)
+
+
+def test_results_are_not_overwritten_by_the_next_frame(other, weights_file):
+    network = open_network(weights_file)
+    backend = open_backend(other.backend, network, device='cpu', precision='fp32')
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 1, 96, 128, 3), np.uint8)
+    first = backend.run(backend.upload(pixels[0]), network.depths.full)
+    kept = first.logits.clone()
+    backend.run(backend.upload(pixels[1]), network.depths.base)
+    assert (first.logits == kept).all()
+
+
+def test_from_a_file(other, weights_file, cache):
+    source = next(path for path in cache.glob('*.onnx') if weights_file.stem in path.name)
+    alone = Detector.open(source, backend=other.backend)
+    assert alone.weights_hash == other.weights_hash and alone.info == other.info
+    assert_same(alone.detect(IMAGES[0], **LOW), other.detect(IMAGES[0], **LOW))
+    assert Detector.open(source).backend in ('onnxruntime', 'openvino')
+    with pytest.raises(BackendError, match=r'runs weights \(.safetensors\)'):
+        Detector.open(source, backend='torch')
+
+
+def test_cache(other, weights_file, cache, monkeypatch, caplog):
+    assert cache == cache_folder()
+    path, = cache.glob(f'{weights_file.stem}-*.onnx')
+    real = graph.any_depth_graph
+    monkeypatch.setattr(graph, 'any_depth_graph', lambda *_: pytest.fail('exported again'))
+    assert open_network(weights_file).onnx.graph.node
+    monkeypatch.setattr(graph, 'any_depth_graph', real)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000])
+    with caplog.at_level(logging.WARNING):
+        assert open_network(weights_file).onnx.graph.node
+    assert 'made anew' in caplog.text and path.read_bytes() == whole
+    assert not list(cache.glob('.*'))
+
+
+def test_a_cache_that_cannot_be_written(weights_file, tmp_path, monkeypatch, caplog):
+    pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    with caplog.at_level(logging.WARNING):
+        assert open_network(weights_file).onnx.graph.node
+    assert 'the next start exports again' in caplog.text
+
+
+def test_auto_is_the_quickest_that_is_here(weights_file):
+    assert Detector.open(weights_file, device='cpu').backend == installed()[0]
+    assert Detector.open(weights_file, device='cpu', precision='bf16').backend == 'torch'
+
+
+@pytest.mark.parametrize('settings, message', [
+    ({'device': 'cuda:7'}, "'cuda:7' is not available"),
+    ({'device': 'gpu7'}, 'gpu7'),
+    ({'precision': 'fp61'}, "'fp61'"),
+])
+def test_what_is_not_here_is_an_error(other, weights_file, settings, message):
+    with pytest.raises(BackendError) as caught:
+        Detector.open(weights_file, backend=other.backend, **settings)
+    assert message in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['onnxruntime', 'openvino'])
+def test_a_missing_package_names_the_extra(weights_file, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, BACKENDS[name].module, raising=False)
+    with pytest.raises(BackendError, match=rf'pip install .anydepth_ros\[{name}\]'):
+        Detector.open(weights_file, backend=name)
+
+
+def test_thread_count(monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    assert thread_count() == 3
+    for text in ('', '0', 'many'):
+        monkeypatch.setenv('OMP_NUM_THREADS', text)
+        assert thread_count() == len(os.sched_getaffinity(0))
