@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+import atexit
+from collections.abc import Generator, Iterable, Iterator
+from functools import cache, lru_cache
+import multiprocessing
 import signal
 from typing import Any, NamedTuple
 
@@ -116,7 +118,7 @@ class _ValidationItems(Dataset[_Item | _Failure]):
 def training_batches(dataset: DetectionDataset, augmentation: Augmentation, *,
                      input_size: tuple[int, int], resize: Resize, batch: int, workers: int,
                      seed: int, first: int, last: int, rank: int = 0, world: int = 1,
-                     plain_from: int | None = None) -> Iterator[Batch]:
+                     plain_from: int | None = None) -> Generator[Batch, None, None]:
     """Yield training samples number `first` to `last` - 1 in batches.
 
     Sample n is a pure function of `seed` and n: neither the number of workers or ranks nor where
@@ -152,7 +154,7 @@ def training_batches(dataset: DetectionDataset, augmentation: Augmentation, *,
 
 
 def validation_batches(dataset: DetectionDataset, *, input_size: tuple[int, int], resize: Resize,
-                       batch: int, workers: int) -> Iterator[Batch]:
+                       batch: int, workers: int) -> Generator[Batch, None, None]:
     """Yield all images in order, as the detector would see them; the last batch may be smaller.
 
     Raises:
@@ -164,7 +166,7 @@ def validation_batches(dataset: DetectionDataset, *, input_size: tuple[int, int]
 
 
 def _batches(items: Dataset[_Item | _Failure], parts: Iterable[list[int]], workers: int,
-             ) -> Iterator[Batch]:
+             ) -> Generator[Batch, None, None]:
     # A generator of its own: a loader would otherwise draw from the one that the run draws from.
     loader = DataLoader(items, batch_sampler=parts, num_workers=workers, collate_fn=_collate,
                         prefetch_factor=PREFETCHED if workers else None,
@@ -189,6 +191,7 @@ def _started(loader: DataLoader[Any]) -> Iterator[Any]:
     A fork copies OpenCV's pool but not the threads in it, and the copy would wait for them.
     """
     import cv2
+    _end_workers_at_exit()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     made = iter(loader)
@@ -217,6 +220,20 @@ def _batch(images: Tensor, items: list[_Item]) -> Batch:
         [item.id for item in items],
         [item.truth for item in items if item.truth is not None],
         [item.placement for item in items if item.placement is not None])
+
+
+@cache
+def _end_workers_at_exit() -> None:
+    """Let no worker outlive this process, whoever still holds the iterator that it works for.
+
+    Python itself asks them with SIGTERM, which they ignore, and would wait for them for ever.
+    """
+    def end() -> None:
+        for child in multiprocessing.active_children():
+            if child.daemon:
+                child.kill()
+
+    atexit.register(end)
 
 
 def _start_worker(_worker: int) -> None:

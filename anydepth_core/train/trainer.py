@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -116,20 +117,20 @@ class Trainer:
         """
         recipe, watch = self.recipe, Stopwatch()
         self.observer.start(self.iteration)
-        source = self._source()
-        stop = False
-        while not (stop or self.finished):
-            terms = self._update(source, watch)
-            self.iteration += 1
-            last = self.iteration == self.iterations
-            if last or self.iteration % recipe.log_every == 0:
-                self._tell(terms, watch)
-            if last or self.iteration % self.evaluate_every == 0:
-                self.publish()
-                watch.restart()
-            stop, = self.world.any(self.stop_requested)
-            if stop or self.finished or self.iteration % recipe.checkpoint_every == 0:
-                self.save()
+        with contextlib.closing(self._source()) as source:
+            stop = False
+            while not (stop or self.finished):
+                terms = self._update(source, watch)
+                self.iteration += 1
+                last = self.iteration == self.iterations
+                if last or self.iteration % recipe.log_every == 0:
+                    self._tell(terms, watch)
+                if last or self.iteration % self.evaluate_every == 0:
+                    self.publish()
+                    watch.restart()
+                stop, = self.world.any(self.stop_requested)
+                if stop or self.finished or self.iteration % recipe.checkpoint_every == 0:
+                    self.save()
         self.observer.on_end(self.iteration)
         if not self.finished:
             self.report(f'stopped at iteration {self.iteration}; --resume goes on from there')
@@ -184,7 +185,7 @@ class Trainer:
             write_weights(self.folder, model, self.recipe, self.data.class_names, ap, better)
         return ap
 
-    def _source(self) -> Iterator[Batch]:
+    def _source(self) -> Generator[Batch, None, None]:
         recipe = self.recipe
         plain = recipe.augmentation.close_mosaic
         return training_batches(

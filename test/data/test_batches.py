@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 import os
 from pathlib import Path
 import signal
+import subprocess
+import sys
 from typing import Any
 
 from drawn_sets import DrawnImages, write_coco_split
@@ -23,6 +25,8 @@ from anydepth_core.data.picture_cache import PictureCache
 from anydepth_core.data.records import RecordedImages
 from anydepth_core.errors import DataError, ImageError
 from anydepth_core.runtime.preprocess import place
+
+ROOT = Path(__file__).resolve().parents[2]
 
 IMAGES = DrawnImages(1, 10)
 INPUT = (64, 96)
@@ -234,3 +238,16 @@ def test_a_cache_keeps_within_its_memory() -> None:
     small = np.ones((5, 6, 3), np.uint8)
     cache.put(4, small)
     assert np.array_equal(cache.get(4), small), 'what still fits is kept'
+
+
+def test_a_process_that_still_holds_its_batches_ends() -> None:
+    program = """
+from anydepth_core.data.batches import training_batches
+from anydepth_core.data.options import Augmentation, SceneData, open_data
+data, _ = open_data(SceneData(sizes=((96, 128),)))
+held = [training_batches(data, Augmentation(), input_size=(96, 128), resize='letterbox', batch=2,
+                         workers=1, seed=0, first=0, last=200)]
+next(held[0])
+held.append(held)
+"""
+    subprocess.run([sys.executable, '-c', program], check=True, timeout=60, cwd=ROOT)

@@ -173,6 +173,14 @@ def test_predictions_that_are_not_finite_show_in_the_terms(value: float) -> None
         assert not all(term.isfinite() for term in loss(broken, targets).values())
 
 
+def test_class_term_moves_no_box() -> None:
+    """The IoU a score aims at is a fixed number, or boxes would worsen to please scores."""
+    outputs = random_outputs(targets := random_targets([3, 1]))
+    gradient, = torch.autograd.grad(loss(outputs, targets)['classes'], outputs.decoder.boxes,
+                                    materialize_grads=True)
+    assert not gradient.any()
+
+
 def test_gradient_pulls_scores_and_boxes_to_the_object() -> None:
     targets = random_targets([1])
     outputs = random_outputs(targets, queries=1, layers=1)

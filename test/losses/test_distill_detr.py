@@ -150,9 +150,9 @@ def test_feature_terms_by_hand() -> None:
         return float(((a - b) ** 2).sum(1).mean())
 
     terms = align_detr(base, full, DetrDistillation())
-    assert float(terms['backbone']) == pytest.approx(
+    assert terms['backbone'].item() == pytest.approx(
         0.5 * sum(map(distance, STAGES[:4])) / 4, rel=1e-4)
-    assert float(terms['neck']) == pytest.approx(
+    assert terms['neck'].item() == pytest.approx(
         0.2 * sum(map(distance, STAGES[4:])) / 4, rel=1e-4)
     torch.stack(list(terms.values())).sum().backward()
     assert all(base[stage].grad is not None and full[stage].grad is None for stage in STAGES)

@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 @pytest.mark.timeout(400)  # half a minute of one core
 @pytest.mark.parametrize(('family', 'height', 'width', 'steps'),
-                         [('yolo', 160, 192, 160), ('detr', 128, 160, 100)])
+                         [('yolo', 160, 192, 160), ('detr', 128, 160, 140)])
 def test_both_extremes_learn_two_scenes(family: str, height: int, width: int, steps: int) -> None:
     command = [sys.executable, str(ROOT / 'benchmarks/overfit.py'), family, '--scenes', '2',
-               '--size', str(height), str(width), '--steps', str(steps), '--threads', '1', '--json']
+               '--size', str(height), str(width), '--steps', str(steps), '--threads', '1',
+               '--json']
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False,
                             env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert result.stdout, result.stderr

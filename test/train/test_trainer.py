@@ -92,7 +92,7 @@ def test_killed_at_a_random_step_and_resumed_equals_never_killed(tmp_path: Path)
 
 def test_sigterm_stops_with_a_checkpoint_and_status_0(tmp_path: Path) -> None:
     source = tmp_path / 'recipe.yaml'
-    source.write_text(yaml.safe_dump(values(iterations=10_000, checkpoint_every=2)))
+    source.write_text(yaml.safe_dump(values(iterations=10_000, checkpoint_every=2, workers=1)))
     command = [sys.executable, str(ROOT / 'training/train.py'), str(source), str(tmp_path / 'run')]
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, env=environment)
