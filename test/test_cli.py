@@ -211,3 +211,11 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch) -> No
     monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
     share_cores()
     assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'
+
+
+def test_doctor_tells_what_runs_here(capsys):
+    status, out, _ = anydepth(capsys, 'doctor')
+    assert status == 0 and 'torch cpu' in out and 'usable' in out
+    status, out, _ = anydepth(capsys, 'doctor', '--json')
+    assert {'backend': 'torch', 'device': 'cpu'}.items() <= next(
+        each for each in json.loads(out)['backends'] if each['backend'] == 'torch').items()

@@ -42,7 +42,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('--json', nargs='?', const='-', metavar='FILE.json',
                         help='print JSON instead of a table, or write it to a file')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'")
-    parser.add_argument('--backend', default='auto', help="'auto' or 'torch'")
+    parser.add_argument('--backend', default='auto',
+                        help="'auto', 'torch', 'onnxruntime' or 'openvino'")
     parser.add_argument('--precision', default='fp32', help="'fp32', 'fp16' (GPU) or 'bf16'")
     parser.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
                         help='leave out what scores less (default: %(default)s)')

@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`anydepth doctor`: find what is wrong with a data set, and say what training would do."""
+"""`anydepth doctor`: what runs on this machine, or what is wrong with a data set."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ ROLES = ('training', 'validation')
 VERDICTS = {0: 'Nothing found.', 1: 'Training would run; see what it would do above.',
             2: 'Training would not run to its end.'}
 DESCRIPTION = """\
-Examine a data set: every entry and every image file. For each thing found it says what training
-would do: refuse to start, stop at it, leave it out, clip it, or nothing.
+Without arguments: run a small network on every backend and device, and say which are usable.
+With a data set, examine it: every entry and every image file. For each thing found it says what
+training would do: refuse to start, stop at it, leave it out, clip it, or nothing.
 
 Exit status: 0 nothing found, 1 something found that training can live with, 2 training would not
 run to its end, or there is no such data set.
 """
 EXAMPLES = """\
 examples:
+  anydepth doctor
   anydepth doctor train.json val.json --images pictures
   anydepth doctor my_yolo_set/data.yaml
   anydepth doctor training/recipes/small_data.yaml data.path=my_yolo_set
@@ -43,10 +45,11 @@ examples:
 def add_parser(subparsers: Any) -> None:
     """Add `doctor` to the command line."""
     parser = subparsers.add_parser(
-        'doctor', help='find what is wrong with a data set', description=DESCRIPTION,
+        'doctor', description=DESCRIPTION,
+        help='see which backends run here, or what is wrong with a data set',
         epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        'dataset', nargs='+', metavar='DATASET',
+        'dataset', nargs='*', metavar='DATASET',
         help='one or two COCO JSON files (training, validation); the YAML file or folder of a '
              'YOLO-txt set; or a training recipe, perhaps with key=value')
     parser.add_argument(
@@ -64,6 +67,19 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine and print; return the exit status."""
+    return _run_on_data(args) if args.dataset else _run_on_machine(args)
+
+
+def _run_on_machine(args: argparse.Namespace) -> int:
+    from anydepth_core.runtime.doctor import describe, examine_environment
+
+    found = examine_environment()
+    print(json.dumps({'schema_version': SCHEMA_VERSION, **asdict(found)}, indent=2) if args.json
+          else describe(found))
+    return 0 if any(not each.problem for each in found.backends) else 2
+
+
+def _run_on_data(args: argparse.Namespace) -> int:
     try:
         import cv2
 

@@ -41,5 +41,5 @@ def _facts(trainer: Trainer) -> dict[str, str]:
             'GFLOPs': ', '.join(f'{depth} {each:.2f}' for depth, each in gflops.items()),
             'input': '×'.join(map(str, recipe.input_size)),
             'classes': str(len(trainer.data.class_names)),
-            'training images': f'{len(trainer.data):,}',
+            'training images': 'endless' if trainer.data.endless else f'{len(trainer.data):,}',
             'validation images': f'{len(trainer.validation):,}'}

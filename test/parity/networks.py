@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 import tempfile
 from typing import Any
@@ -16,6 +16,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.importers import import_weights, plan_import, read_checkpoint
+from anydepth_core.models.rtdetr.backbone import ResidualBlock
 
 SIZES = ((640, 640), (480, 672))
 # Brings the class scores of a random network to a standard deviation of about one per map.
@@ -44,7 +45,7 @@ def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 
 @torch.no_grad()
 def randomise_norms(model: nn.Module, run: Callable[[], object], *, weight: tuple[float, float],
-                    bias: tuple[float, float]) -> None:
+                    bias: tuple[float, float], around_zero: Collection[nn.Module] = ()) -> None:
     """Give every batch norm random weights, and statistics near those of its input.
 
     Near, so that the signal stays as large as it is; not equal, so that a norm left out shows.
@@ -54,12 +55,13 @@ def randomise_norms(model: nn.Module, run: Callable[[], object], *, weight: tupl
         run: runs it on the images whose statistics the norms get.
         weight: smallest and largest.
         bias: mean and standard deviation.
+        around_zero: norms whose bias has the mean zero instead.
     """
     hooks = []
     for module in model.eval().modules():
         if isinstance(module, nn.BatchNorm2d | FrozenBatchNorm2d):
             module.weight.uniform_(*weight)
-            module.bias.normal_(*bias)
+            module.bias.normal_(0 if module in around_zero else bias[0], bias[1])
             hooks.append(module.register_forward_pre_hook(measure))
     run()
     for hook in hooks:
@@ -107,7 +109,10 @@ def randomise(model: AnyDepthModel, images: Tensor) -> AnyDepthModel:
         if isinstance(module, nn.LayerNorm):
             module.weight.uniform_(0.7, 1.3)
             module.bias.normal_(0, 0.2)
-    randomise_norms(model, run, **CALM)
+    # What residual blocks add would add up to a mean that takes digits from all else.
+    added = [module.branch[-1].norm for module in model.modules()
+             if isinstance(module, ResidualBlock)]
+    randomise_norms(model, run, **CALM, around_zero=added)
     return model
 
 
