@@ -51,8 +51,7 @@ setup(
         'onnxruntime': requirements('onnxruntime'),
         'openvino': requirements('openvino'),
         'train': requirements('train'),
-        'test': [line for group in ('onnxruntime', 'openvino', 'train', 'test')
-                 for line in requirements(group)],
+        'test': requirements('train') + requirements('test'),
     },
     entry_points={
         'console_scripts': [

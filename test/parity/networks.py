@@ -45,7 +45,7 @@ def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 
 @torch.no_grad()
 def randomise_norms(model: nn.Module, run: Callable[[], object], *, weight: tuple[float, float],
-                    bias: tuple[float, float], around_zero: Collection[nn.Module] = ()) -> None:
+                    bias: tuple[float, float], weak: Collection[nn.Module] = ()) -> None:
     """Give every batch norm random weights, and statistics near those of its input.
 
     Near, so that the signal stays as large as it is; not equal, so that a norm left out shows.
@@ -55,13 +55,16 @@ def randomise_norms(model: nn.Module, run: Callable[[], object], *, weight: tupl
         run: runs it on the images whose statistics the norms get.
         weight: smallest and largest.
         bias: mean and standard deviation.
-        around_zero: norms whose bias has the mean zero instead.
+        weak: norms that get 0.3 of both.
     """
     hooks = []
     for module in model.eval().modules():
         if isinstance(module, nn.BatchNorm2d | FrozenBatchNorm2d):
             module.weight.uniform_(*weight)
-            module.bias.normal_(0 if module in around_zero else bias[0], bias[1])
+            module.bias.normal_(*bias)
+            if module in weak:
+                module.weight.mul_(0.3)
+                module.bias.mul_(0.3)
             hooks.append(module.register_forward_pre_hook(measure))
     run()
     for hook in hooks:
@@ -109,10 +112,10 @@ def randomise(model: AnyDepthModel, images: Tensor) -> AnyDepthModel:
         if isinstance(module, nn.LayerNorm):
             module.weight.uniform_(0.7, 1.3)
             module.bias.normal_(0, 0.2)
-    # What residual blocks add would add up to a mean that takes digits from all else.
+    # As in trained ones, a residual block changes its input by less than that is.
     added = [module.branch[-1].norm for module in model.modules()
              if isinstance(module, ResidualBlock)]
-    randomise_norms(model, run, **CALM, around_zero=added)
+    randomise_norms(model, run, **CALM, weak=added)
     return model
 
 
