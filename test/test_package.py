@@ -24,6 +24,7 @@ MANIFEST = ET.parse(ROOT / 'package.xml').getroot()
 LIBRARIES = {
     'PIL': ('Pillow', 'python3-pil'),
     'cv2': ('opencv-python-headless', 'python3-opencv'),
+    'google': ('protobuf', None),
     'matplotlib': ('matplotlib', 'python3-matplotlib'),
     'numpy': ('numpy', 'python3-numpy'),
     'onnx': ('onnx', None),
