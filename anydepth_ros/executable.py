@@ -8,6 +8,7 @@ SIGINT or SIGTERM, 2 for what the user can mend (told in one line), 1 for a faul
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import queue
@@ -19,6 +20,7 @@ from anydepth_core.runtime.cores import share_cores
 BUG = 1
 USER_ERROR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+WAKE_S = 0.2
 
 
 class Stop:
@@ -43,7 +45,11 @@ class Stop:
 
     def wait(self) -> int:
         """Block until somebody asks and return the exit code."""
-        return self._codes.get()
+        while True:
+            # The system may hand a signal to another thread, which leaves this one asleep; and
+            # Python runs the handler here only, as soon as this thread runs.
+            with contextlib.suppress(queue.Empty):
+                return self._codes.get(timeout=WAKE_S)
 
     def begin(self) -> None:
         """From now on a signal is a wish to end; before, it ends the process there and then."""
