@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import signal
 import sys
 
 from anydepth_core.errors import AnyDepthError
@@ -35,14 +34,10 @@ def main() -> int:
 
 def _ablate(args: argparse.Namespace) -> None:
     from anydepth_core.train.ablation import load_ablation, planned_runs, run_ablation, table
-    from anydepth_core.train.trainer import Trainer
-
-    def stop_on_signal(trainer: Trainer) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _n, _f: trainer.request_stop())
+    from anydepth_core.train.signals import stopped_by_signals
 
     runs = planned_runs(load_ablation(args.ablation), args.ablation.parent)
-    print(table(run_ablation(runs, args.out, _report, stop_on_signal)))
+    print(table(run_ablation(runs, args.out, _report, stopped_by_signals)))
 
 
 def _report(line: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -53,13 +52,13 @@ def main() -> int:
 def _train(args: argparse.Namespace) -> None:
     from anydepth_core.train.distributed import join_world
     from anydepth_core.train.recipe_file import load_recipe
+    from anydepth_core.train.signals import stopped_by_signals
 
     recipe = load_recipe(args.recipe, args.overrides)
     with join_world(recipe.device) as world:
         trainer = _trainer(args, recipe, world)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _n, _f: trainer.request_stop())
-        trainer.run()
+        with stopped_by_signals(trainer):
+            trainer.run()
 
 
 def _trainer(args: argparse.Namespace, recipe: Recipe, world: World) -> Trainer:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -69,15 +70,16 @@ def planned_runs(ablation: Ablation, beside: Path) -> dict[str, dict[int, Recipe
 
 
 def run_ablation(runs: Mapping[str, Mapping[int, Recipe]], out: Path,
-                 report: Callable[[str], None], started: Callable[[Trainer], None]) -> Scores:
+                 report: Callable[[str], None],
+                 around: Callable[[Trainer], AbstractContextManager[None]]) -> Scores:
     """Train what is not trained yet, each run in a folder of its own; return AP by row.
 
     Args:
         runs: by row and seed.
         out: folder of the ablation; the table in it grows with every finished run.
         report: told one line of text now and then.
-        started: told of each trainer, so that a signal can stop it; a stopped run ends the
-            ablation, and the next call goes on with it.
+        around: makes what surrounds each run, so that a signal can stop it; a stopped run ends
+            the ablation, and the next call goes on with it.
     """
     scores: Scores = {}
     for row, seeds in runs.items():
@@ -87,8 +89,8 @@ def run_ablation(runs: Mapping[str, Mapping[int, Recipe]], out: Path,
             report(f'{row}, seed {seed}: {"going on" if exists else "starting"} in {folder}')
             trainer = Trainer.resume(folder, report, recipe) if exists else \
                 Trainer(recipe, folder, report)
-            started(trainer)
-            trainer.run()
+            with around(trainer):
+                trainer.run()
             if trainer.stop_requested:
                 return scores
             _, info = load_weights(folder / WEIGHTS)

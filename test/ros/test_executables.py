@@ -28,6 +28,19 @@ def test_sigint_twice_while_busy_ends_with_0_and_nothing_left(start, peer):
     wait_for(lambda: not peer.node.count_publishers('/detector/detections'), 'end of the topic')
 
 
+def test_a_signal_that_another_thread_is_given_ends_the_wait(environment):
+    program = """
+import signal, sys, threading
+from anydepth_ros.executable import Stop
+stop = Stop()
+stop.begin()
+threading.Timer(0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+sys.exit(stop.wait())
+"""
+    done = subprocess.run([sys.executable, '-c', program], env=environment, timeout=20, check=False)
+    assert done.returncode == 0
+
+
 def test_sigint_while_starting_ends_with_0(start):
     process = start('detector_node')
     process.wait_text('Fast DDS profile')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -34,14 +35,14 @@ def ablation_file(folder: Path, **changes: object) -> Path:
 def test_rows_and_seeds_become_one_table(tmp_path: Path) -> None:
     path = ablation_file(tmp_path)
     runs = planned_runs(load_ablation(path), tmp_path)
-    scores = run_ablation(runs, tmp_path / 'out', silent, lambda _trainer: None)
+    scores = run_ablation(runs, tmp_path / 'out', silent, lambda _trainer: nullcontext())
     assert {row: len(each) for row, each in scores.items()} == {'naive joint': 2, 'ours': 2}
     assert (tmp_path / 'out' / TABLE).read_text().strip() == table(scores)
     written = (tmp_path / 'out' / RESULTS).read_bytes()
     weights = sorted((tmp_path / 'out').rglob('weights.safetensors'))
     assert len(weights) == 4
     stamps = [file.stat().st_mtime_ns for file in weights]
-    assert run_ablation(runs, tmp_path / 'out', silent, lambda _trainer: None) == scores
+    assert run_ablation(runs, tmp_path / 'out', silent, lambda _trainer: nullcontext()) == scores
     assert (tmp_path / 'out' / RESULTS).read_bytes() == written
     assert [file.stat().st_mtime_ns for file in weights] == stamps
 
@@ -50,15 +51,16 @@ def test_a_stopped_ablation_goes_on(tmp_path: Path) -> None:
     runs = planned_runs(load_ablation(ablation_file(tmp_path)), tmp_path)
     started = []
 
-    def stop_the_second(trainer) -> None:
+    def stop_the_second(trainer):
         started.append(trainer)
         if len(started) == 2:
             trainer.request_stop()
+        return nullcontext()
 
     scores = run_ablation(runs, tmp_path / 'out', silent, stop_the_second)
     assert sum(map(len, scores.values())) == 1
     assert len(started) == 2
-    scores = run_ablation(runs, tmp_path / 'out', silent, lambda _trainer: None)
+    scores = run_ablation(runs, tmp_path / 'out', silent, lambda _trainer: nullcontext())
     assert sum(map(len, scores.values())) == 4
 
 

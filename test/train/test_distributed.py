@@ -48,8 +48,7 @@ def test_two_processes_learn_what_one_does(model: str, tmp_path: Path) -> None:
     path = tmp_path / 'recipe.yaml'
     path.write_text(yaml.safe_dump(values(**changes)))
     result = torchrun(2, path, tmp_path / 'two')
-    # Not its exit status: gloo has been seen to abort a process that had finished.
-    assert (tmp_path / 'two' / CHECKPOINT).exists(), result.stderr[:2000]
+    assert result.returncode == 0, result.stderr[:2000]
     alone = Trainer(recipe(**changes), tmp_path / 'one', silent)
     before = {k: v.clone() for k, v in alone.step.model.state_dict().items()}
     alone.run()

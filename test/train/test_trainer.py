@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 import random
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 import pytest
 from tiny_runs import ROOT, recipe, silent, values
@@ -24,6 +26,7 @@ from anydepth_core.models.weights import ModelInfo, load_weights, save_weights
 from anydepth_core.train.events import Observer, StepEvent
 from anydepth_core.train.loggers import CsvLog, read_rows
 from anydepth_core.train.setup import class_heads
+from anydepth_core.train.signals import stopped_by_signals
 from anydepth_core.train.trainer import CHECKPOINT, WEIGHTS, Trainer
 
 
@@ -105,6 +108,18 @@ def test_sigterm_stops_with_a_checkpoint_and_status_0(tmp_path: Path) -> None:
     assert process.returncode == 0
     told = re.findall(rb'stopped at iteration (\d+)', errors)
     assert [int(told[0])] == [Trainer.resume(tmp_path / 'run', silent).iteration]
+
+
+def test_signals_stop_a_run_and_keep_nothing_of_it_afterwards(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    trainer = Trainer(recipe(iterations=1), tmp_path, silent)
+    with stopped_by_signals(trainer):
+        signal.raise_signal(signal.SIGTERM)
+    assert trainer.stop_requested and signal.getsignal(signal.SIGTERM) == before
+    left = weakref.ref(trainer)
+    del trainer
+    gc.collect()
+    assert left() is None
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], limit: float = 60.0) -> None:
