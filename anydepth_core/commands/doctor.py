@@ -10,10 +10,10 @@ from dataclasses import asdict
 from functools import partial
 import json
 from pathlib import Path
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from anydepth_core.commands.arguments import size
 from anydepth_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         '--images', action='append', type=Path, default=[], metavar='FOLDER',
         help='where the images of the JSON files are; once for all, or once for each')
-    parser.add_argument('--input-size', type=_size, metavar='WxH',
+    parser.add_argument('--input-size', type=size, metavar='WxH',
                         help="network input: decides what is too small (the recipe's, or 640x640)")
     parser.add_argument('--resize', choices=('letterbox', 'stretch'),
                         help="how an image becomes that size (the recipe's, or letterbox)")
@@ -203,11 +203,3 @@ def _summary(split: SplitSummary) -> str:
 def _say(text: str) -> None:
     """Print a text that may quote a hostile file: what a terminal would obey is replaced."""
     print(''.join(letter if letter.isprintable() or letter == '\n' else '?' for letter in text))
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Return (height, width) of a text such as 640x480."""
-    match = re.fullmatch(r'([1-9]\d{1,4})x([1-9]\d{1,4})', text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x480')
-    return int(match[2]), int(match[1])

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import re
 import sys
 from typing import Any
 
+from anydepth_core.commands.arguments import size
 from anydepth_core.errors import AnyDepthError, BackendError, WeightsError
 
 EPILOG = """\
@@ -71,14 +71,6 @@ def run(args: argparse.Namespace) -> int:
     print(f'anydepth: wrote {args.target}: {info.model}, {what}, input {size[1]}x{size[0]}, '
           f'{args.target.stat().st_size / 1e6:.1f} MB', file=sys.stderr)
     return 0
-
-
-def size(text: str) -> tuple[int, int]:
-    """Return (height, width) of a text such as 640x480."""
-    match = re.fullmatch(r'([1-9]\d{1,3})x([1-9]\d{1,3})', text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x480')
-    return int(match[2]), int(match[1])
 
 
 def _check_target(target: Path) -> None:

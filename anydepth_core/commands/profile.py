@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anydepth_core.commands.export import size
+from anydepth_core.commands.arguments import size
 from anydepth_core.errors import AnyDepthError
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import re
 import sys
 from typing import Any
+
+from anydepth_core.commands.arguments import size
 
 
 def add_parser(subparsers: Any) -> None:
@@ -21,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('folder', type=Path, help='new or empty folder')
     parser.add_argument('--count', type=int, default=100, help='number of scenes (%(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='which set of scenes (%(default)s)')
-    parser.add_argument('--size', type=_size, default=(480, 640), metavar='WxH',
+    parser.add_argument('--size', type=size, default=(480, 640), metavar='WxH',
                         help='width x height in pixels, 96 to 1280 each (640x480)')
     parser.add_argument('--quality', type=int, default=95, help='of the JPEGs (%(default)s)')
     parser.set_defaults(run=run)
@@ -42,11 +43,3 @@ def run(args: argparse.Namespace) -> int:
                       quality=args.quality, progress=progress)
     print(path)
     return 0
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Return (height, width) of a text such as 640x480."""
-    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x480')
-    return int(match[2]), int(match[1])

@@ -47,6 +47,12 @@ class Batch(NamedTuple):
     placements: list[Placement]
 
 
+def network_input(images: Tensor, device: torch.device) -> Tensor:
+    """Return (B, 3, H, W) uint8 images as a network takes them: float32 in [0, 1], on `device`."""
+    moved = images.to(device, non_blocking=True)
+    return moved.to(torch.float32, memory_format=torch.channels_last) / 255
+
+
 class _Item(NamedTuple):
     """One image of a batch."""
 

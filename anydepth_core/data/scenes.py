@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from anydepth_core.data.scene_world import (
     paint_world,
 )
 from anydepth_core.errors import DataError
+from anydepth_core.files import whole_file
 
 CLASS_NAMES: tuple[str, ...] = tuple(kind.name for kind in LABELLED)
 SIZE_LIMITS = (96, 1280)
@@ -200,10 +200,10 @@ def _write_all(
     categories = [{'id': i + 1, 'name': n, 'supercategory': ''} for i, n in enumerate(CLASS_NAMES)]
     info = {'description': f'AnyDepth built-in scenes, seed {seed}, {count} images',
             'version': '1', 'year': 2026}
-    target, draft = folder / 'annotations.json', folder / 'annotations.json.part'
-    draft.write_text(json.dumps({'info': info, 'licenses': [], 'images': images,
-                                 'annotations': annotations, 'categories': categories}))
-    os.replace(draft, target)
+    target = folder / 'annotations.json'
+    with whole_file(target, DataError) as file:
+        file.write(json.dumps({'info': info, 'licenses': [], 'images': images,
+                               'annotations': annotations, 'categories': categories}).encode())
     return target
 
 

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 import torch
-from torch import Tensor
 
-from anydepth_core.data.batches import Batch
+from anydepth_core.data.batches import Batch, network_input
 from anydepth_core.data.dataset import Objects
 from anydepth_core.depth import Depth
 from anydepth_core.evaluate.coco import CocoScores, Found, coco_scores
 from anydepth_core.models.base import AnyDepthModel, RawPredictions
-from anydepth_core.models.decode import Selected, decode
+from anydepth_core.models.decode import decode
+from anydepth_core.runtime.detector import in_image
 from anydepth_core.runtime.preprocess import Placement
 
 SCORE_THRESHOLD = 0.001
@@ -94,29 +94,11 @@ def evaluate_depths(model: AnyDepthModel, batches: Iterable[Batch],
             raw = RawPredictions(raw.logits.float(), raw.boxes.float())
             selected = decode(raw, model.decoding, score_threshold=SCORE_THRESHOLD,
                               iou_threshold=NMS_IOU, max_detections=MAX_DETECTIONS)
-            found[str(depth)] += [in_image(*each) for each in zip(selected, batch.placements)]
+            found[str(depth)] += [
+                Found(*in_image(*each)) for each in zip(selected, batch.placements)]
         truth += batch.truth
         ids += batch.ids
         for pixels, placement in zip(batch.images[:max(0, keep - len(shown))], batch.placements):
             shown.append(Shown(pixels.permute(1, 2, 0).cpu().numpy().copy(), placement))
     return {text: Evaluation(coco_scores(truth, each, model.num_classes), truth, each, ids, shown)
             for text, each in found.items()}
-
-
-def network_input(images: Tensor, device: torch.device) -> Tensor:
-    """Return (B, 3, H, W) uint8 images as a network takes them: float32 in [0, 1], on `device`."""
-    return images.to(device).to(torch.float32, memory_format=torch.channels_last) / 255
-
-
-def stage_features(model: AnyDepthModel, images: Tensor, depth: Depth) -> dict[str, Tensor]:
-    """Return the output of every stage of one pass by its name, each (B, C, H, W)."""
-    either_family: Any = model
-    return dict(either_family.features(images, depth))
-
-
-def in_image(selected: Selected, placement: Placement) -> Found:
-    """Return detections in network input pixels as detections in pixels of the image."""
-    boxes = placement.to_image(selected.boxes.cpu().numpy())
-    inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Found(boxes[inside], selected.scores.cpu().numpy()[inside],
-                 selected.labels.cpu().numpy()[inside])

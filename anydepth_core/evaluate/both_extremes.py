@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from anydepth_core.data.batches import Batch, validation_batches
+from anydepth_core.data.batches import Batch, network_input, validation_batches
 from anydepth_core.data.dataset import DetectionDataset, Sample
 from anydepth_core.errors import DataError, DepthError, nearest
-from anydepth_core.evaluate.batches import evaluate_depths, network_input, stage_features
+from anydepth_core.evaluate.batches import evaluate_depths
 from anydepth_core.evaluate.pictures import draw_full_over_base, draw_heat, heat_map, sheet
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.weights import ModelInfo
@@ -98,7 +98,7 @@ def heat_sheet(model: AnyDepthModel, info: ModelInfo, dataset: DetectionDataset,
     rows: list[list[Picture]] = []
     for batch in _batches(images, info):
         pixels = network_input(batch.images, device)
-        passes = {str(depth): stage_features(fused, pixels, depth)
+        passes = {str(depth): fused.features(pixels, depth)
                   for depth in (space.full, space.base)}
         for position, placement in enumerate(batch.placements):
             image = images.load(len(rows)).image

@@ -27,8 +27,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from anydepth_core.data.batches import Batch
-from anydepth_core.evaluate.batches import network_input, stage_features
+from anydepth_core.data.batches import Batch, network_input
 from anydepth_core.models.base import AnyDepthModel, two_path_stages
 from anydepth_core.nn.stage import NORMS
 
@@ -90,12 +89,12 @@ def stage_similarity(model: AnyDepthModel, batches: Iterable[Batch],
     sums: dict[str, dict[str, LinearCka]] = {reading: {} for reading in READINGS}
     for batch in batches:
         images = network_input(batch.images, device)
-        full, base = (stage_features(fused, images, depth) for depth in (space.full, space.base))
+        full, base = (fused.features(images, depth) for depth in (space.full, space.base))
         for stage in space.stages:
             # All before it full and itself essential: what comes after does not matter.
             alone = space.make(set(space.stages) - {stage})
             there = positions(full[stage])
-            others = {'pass': base, 'stage': stage_features(fused, images, alone)}
+            others = {'pass': base, 'stage': fused.features(images, alone)}
             for reading, other in others.items():
                 here = positions(other[stage])
                 sums[reading].setdefault(stage, LinearCka(

@@ -17,6 +17,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
+from anydepth_core.commands.arguments import size
 from anydepth_core.errors import AnyDepthError, DataError
 from anydepth_core.runtime.cores import share_cores
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='processes that read images (default: %(default)s)')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'")
     parser.add_argument('--precision', default='fp32', help="'fp32', 'fp16' (GPU) or 'bf16'")
-    parser.add_argument('--input-size', type=_size, metavar='HxW',
+    parser.add_argument('--input-size', type=size, metavar='WxH',
                         help='instead of the size that the weights were trained for')
 
 
@@ -186,6 +187,7 @@ def describe(subject: Subject, args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from anydepth_core.models.weights import file_hash, resolve_weights
+    from anydepth_core.runtime.measure import hardware_name
 
     device = next(subject.model.parameters()).device
     return {
@@ -193,35 +195,13 @@ def describe(subject: Subject, args: argparse.Namespace) -> dict[str, Any]:
         'weights_sha256': file_hash(resolve_weights(subject.weights)),
         'input_size': list(subject.info.input_size), 'data': str(args.data), 'split': args.split,
         'images': len(subject.dataset), 'precision': args.precision,
-        'device': _device_name(device), 'python': platform.python_version(),
+        'device': hardware_name(str(device)), 'python': platform.python_version(),
         'torch': torch.__version__,
         'date': datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
-
-
-def _device_name(device: torch.device) -> str:
-    import torch
-
-    if device.type == 'cuda':
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return f'{names[0] if names else platform.machine()}, {torch.get_num_threads()} threads'
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
     return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.lower().partition('x')
-    try:
-        return _count(height), _count(width)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not HEIGHTxWIDTH in pixels, such as 320x416') from None

@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole or not at all, and tables as Markdown, CSV and JSON."""
+"""Results as files: tables as Markdown, CSV and JSON, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from anydepth_core.errors import DataError
+from anydepth_core.files import whole_file
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -21,16 +21,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f'cannot write {path}: {error.strerror}') from error
+    with whole_file(path, DataError) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:

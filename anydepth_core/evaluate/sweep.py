@@ -19,6 +19,7 @@ from anydepth_core.evaluate.batches import evaluate_depths
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.count import count_gflops
 from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.profile import pareto
 
 AT_ONCE = 16  # depths whose detections are held in memory together
 
@@ -165,12 +166,8 @@ def measure_latencies(detector: Detector, depths: Iterable[str],
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     """Return which of the (cost, quality) points nothing as cheap equals, cheapest first."""
-    front: list[int] = []
-    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
-    for index in order:
-        if not front or points[index][1] > points[front[-1]][1]:
-            front.append(index)
-    return front
+    return pareto(range(len(points)), lambda index: points[index][0],
+                  lambda index: points[index][1])
 
 
 def in_groups(items: Sequence[Depth], size: int) -> Iterator[list[Depth]]:

@@ -58,6 +58,10 @@ class AnyDepthModel(nn.Module):
         """
         raise NotImplementedError(type(self).__name__)
 
+    def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
+        """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
+        raise NotImplementedError(type(self).__name__)
+
     def fused(self: Model) -> Model:
         """Return an inference copy, every path of every stage fused; any depth stays callable."""
         model = copy.deepcopy(self).eval()

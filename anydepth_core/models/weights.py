@@ -13,7 +13,6 @@ from collections.abc import Iterable
 import hashlib
 from importlib import resources
 import itertools
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from anydepth_core.errors import AnyDepthError, WeightsError, nearest
+from anydepth_core.files import whole_file
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.model_info import ModelInfo, read_metadata, write_metadata
 from anydepth_core.models.registry import create_model
@@ -59,17 +59,8 @@ def save_weights(path: str | Path, model: AnyDepthModel, info: ModelInfo,
             stored = stored.to(dtype)
         tensors[name] = stored.contiguous()
     _refuse_non_finite(path, tensors.items())
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with temporary.open('wb') as file:
-            file.write(save(tensors, write_metadata(info)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WeightsError(f'cannot write {path}: {error.strerror}') from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path, WeightsError) as file:
+        file.write(save(tensors, write_metadata(info)))
 
 
 def load_weights(name_or_path: str | Path) -> tuple[AnyDepthModel, ModelInfo]:

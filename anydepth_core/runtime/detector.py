@@ -129,7 +129,7 @@ class Detector:
             raw = RawPredictions(raw.logits[..., labels], raw.boxes)
         selected = decode(raw, self._decoding, score_threshold=score_threshold,
                           iou_threshold=nms_iou, max_detections=max_detections)
-        found = [_in_image(*each, labels) for each in zip(selected, placements)]
+        found = [in_image(*each, labels) for each in zip(selected, placements)]
         done = time.perf_counter()
         timing = FrameTiming(*(1e3 * seconds / len(images)
                                for seconds in (ready - begin, ran - ready, done - ran)))
@@ -154,9 +154,15 @@ class Detector:
         return sorted({int(label) for label in classes})
 
 
-def _in_image(best: Selected, placement: Placement, labels: list[int] | None,
-              ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return boxes in image pixels, scores and labels, without boxes outside the image."""
+def in_image(best: Selected, placement: Placement, labels: Sequence[int] | None = None,
+             ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Return boxes in image pixels, scores and labels, without boxes outside the image.
+
+    Args:
+        best: in pixels of the network input.
+        placement: where the image lies in that.
+        labels: what the labels of `best` count, if not all classes.
+    """
     boxes = placement.to_image(best.boxes.cpu().numpy())
     scores, indices = best.scores.cpu().numpy(), best.labels.cpu().numpy()
     if labels is not None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-import os
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anydepth_core.errors import ImageError
+from anydepth_core.files import whole_file
 
 SUFFIXES = frozenset(('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'))
 MAX_FILE_BYTES = 1 << 28
@@ -76,16 +76,11 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     Raises:
         ImageError: OpenCV cannot write that format, or the file cannot be written.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         done, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        if not done:
-            raise ImageError(f'{path}: cannot be encoded')
-        temporary.write_bytes(data.tobytes())
-        os.replace(temporary, path)
     except cv2.error as error:
         raise ImageError(f'{path}: cannot be encoded ({error.err})') from error
-    except OSError as error:
-        raise ImageError(f'{path}: cannot be written ({error.strerror})') from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    if not done:
+        raise ImageError(f'{path}: cannot be encoded')
+    with whole_file(path, ImageError) as file:
+        file.write(data.tobytes())

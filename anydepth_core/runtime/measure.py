@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
-from anydepth_core.depth import Depth, DepthSpace
+from anydepth_core.depth import GROUPS, Depth, DepthSpace
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.models.count import count_gflops
 from anydepth_core.models.registry import create_model
@@ -26,8 +26,7 @@ FEWEST_FRAMES = 10
 
 def usual_depths(space: DepthSpace) -> list[Depth]:
     """Return depths worth measuring: the extremes, and each stage and group changed alone."""
-    groups = [('p2', 'p3', 'p4', 'p5'), ('fpn4', 'fpn3', 'pan4', 'pan5')]
-    alone = [*((stage,) for stage in space.stages), *groups]
+    alone = [*((stage,) for stage in space.stages), GROUPS['backbone'], GROUPS['neck']]
     counts = {space.full.decoder_layers, space.base.decoder_layers}
     found = []
     for layers in sorted(counts, key=lambda count: count or 0):

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 import json
-import os
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from anydepth_core.depth import Depth, DepthSpace
 from anydepth_core.errors import AnyDepthError, ProfileError
+from anydepth_core.files import whole_file
 from anydepth_core.runtime.budget import Resource
+
+Item = TypeVar('Item')
 
 FORMAT = 'anydepth-profile'
 SCHEMA_VERSION = 1
@@ -200,12 +202,7 @@ class Profile:
             cost: what to call cheap.
             among: the entries to choose from; all if None.
         """
-        kept: list[ProfileEntry] = []
-        for entry in sorted(self.entries if among is None else among,
-                            key=lambda each: (cost(each), -self.quality(each))):
-            if not kept or self.quality(entry) > self.quality(kept[-1]):
-                kept.append(entry)
-        return tuple(kept)
+        return tuple(pareto(self.entries if among is None else among, cost, self.quality))
 
     def hull(self, cost: Callable[[ProfileEntry], float],
              among: Iterable[ProfileEntry] | None = None) -> tuple[ProfileEntry, ...]:
@@ -232,18 +229,19 @@ class Profile:
         Raises:
             ProfileError: the file cannot be written.
         """
-        path = Path(path)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-        try:
-            with temporary.open('w', encoding='utf-8') as file:
-                file.write(json.dumps(_to_json(self), indent=2, ensure_ascii=False) + '\n')
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            raise ProfileError(f'cannot write {path}: {error.strerror}') from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        text = json.dumps(_to_json(self), indent=2, ensure_ascii=False) + '\n'
+        with whole_file(Path(path), ProfileError) as file:
+            file.write(text.encode())
+
+
+def pareto(items: Iterable[Item], cost: Callable[[Item], float],
+           quality: Callable[[Item], float]) -> list[Item]:
+    """Return the items that nothing as cheap equals in quality, cheapest first."""
+    kept: list[Item] = []
+    for item in sorted(items, key=lambda each: (cost(each), -quality(each))):
+        if not kept or quality(item) > quality(kept[-1]):
+            kept.append(item)
+    return kept
 
 
 def read_profile(path: str | Path) -> Profile:

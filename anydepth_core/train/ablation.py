@@ -7,19 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-import json
 from pathlib import Path
 import statistics
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
-from anydepth_core.errors import RecipeError
+from anydepth_core.evaluate.files import markdown_table, write_json, write_text
 from anydepth_core.models.weights import load_weights
 from anydepth_core.train.publish import WEIGHTS
 from anydepth_core.train.recipe import Recipe
-from anydepth_core.train.recipe_file import load_recipe
+from anydepth_core.train.recipe_file import load_recipe, read_yaml, validated
 from anydepth_core.train.trainer import CHECKPOINT, Trainer
 
 TABLE = 'ablation.md'
@@ -51,15 +49,8 @@ def load_ablation(path: Path) -> Ablation:
     Raises:
         RecipeError: an unreadable file or a wrong key or value.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-        return TypeAdapter(Ablation).validate_python(values)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f'cannot read {path}: {" ".join(str(error).split())}') from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = '.'.join(str(part) for part in first['loc'])
-        raise RecipeError(f'{path}: {key}: {first["msg"]}') from None
+    ablation: Ablation = validated(TypeAdapter(Ablation), read_yaml(path), '')
+    return ablation
 
 
 def planned_runs(ablation: Ablation, beside: Path) -> dict[str, dict[int, Recipe]]:
@@ -95,24 +86,21 @@ def run_ablation(runs: Mapping[str, Mapping[int, Recipe]], out: Path,
                 return scores
             _, info = load_weights(folder / WEIGHTS)
             scores.setdefault(row, []).append(dict(info.ap))
-            (out / RESULTS).write_text(json.dumps(scores, indent=1) + '\n', encoding='utf-8')
-            (out / TABLE).write_text(table(scores) + '\n', encoding='utf-8')
+            write_json(out / RESULTS, scores)
+            write_text(out / TABLE, table(scores) + '\n')
     return scores
 
 
 def table(scores: Scores) -> str:
     """Return AP at full and base by row, in percent, as Markdown: mean ± deviation over seeds."""
-    lines = ['| | AP full | AP base | seeds |', '|---|---|---|---|']
-    for row, runs in scores.items():
-        cells = [_cell([100 * run[depth] for run in runs if depth in run])
-                 for depth in ('full', 'base')]
-        lines.append(f'| {row} | {cells[0]} | {cells[1]} | {len(runs)} |')
-    return '\n'.join(lines)
+    return markdown_table(['setting', 'AP full', 'AP base', 'seeds'], [
+        [row, *(_cell([100 * run[depth] for run in runs if depth in run])
+                for depth in ('full', 'base')), str(len(runs))] for row, runs in scores.items()])
 
 
 def _cell(values: list[float]) -> str:
     if not values:
-        return '–'
+        return '-'
     mean = f'{statistics.mean(values):.1f}'
     return mean if len(values) == 1 else f'{mean} ± {statistics.stdev(values):.1f}'
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 import pickle
 from typing import Any
@@ -12,18 +11,19 @@ from typing import Any
 import torch
 
 from anydepth_core.errors import RecipeError
+from anydepth_core.files import whole_file
 
 SCHEMA = 1
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that `path` is at every moment either the old or the new checkpoint."""
-    temporary = path.with_name(path.name + '.part')
-    with temporary.open('wb') as file:
+    """Write `state` so that `path` is at every moment either the old or the new checkpoint.
+
+    Raises:
+        RecipeError: it cannot be written; the old one stays.
+    """
+    with whole_file(path, RecipeError) as file:
         torch.save({'schema': SCHEMA, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from anydepth_core.data.batches import Batch
+from anydepth_core.data.batches import Batch, network_input
 from anydepth_core.losses.assign import Targets
 from anydepth_core.train.recipe import Recipe
 
@@ -49,8 +49,7 @@ def input_size(recipe: Recipe, iteration: int) -> tuple[int, int]:
 
 def to_inputs(batch: Batch, size: tuple[int, int], device: torch.device) -> Inputs:
     """Move a batch to the device and resize it as a whole."""
-    pixels = batch.images.to(device, non_blocking=True)
-    images = pixels.to(torch.float32, memory_format=torch.channels_last) / 255
+    images = network_input(batch.images, device)
     height, width = images.shape[2:]
     if (height, width) != size:
         images = interpolate(images, size, mode='bilinear', antialias=True)
@@ -63,7 +62,9 @@ class Stopwatch:
     """Seconds spent in each named part since the last restart, and images seen."""
 
     def __init__(self) -> None:
-        self.restart()
+        self.seconds: dict[str, float] = {}
+        self.images = 0
+        self.begun = time.perf_counter()
 
     @contextlib.contextmanager
     def __call__(self, part: str) -> Iterator[None]:
@@ -75,9 +76,6 @@ class Stopwatch:
     def restart(self) -> tuple[dict[str, float], float]:
         """Start anew; return the seconds by part and the images per second until now."""
         now = time.perf_counter()
-        result = getattr(self, 'seconds', {}), getattr(self, 'images', 0) / max(
-            1e-9, now - getattr(self, 'begun', now))
-        self.seconds: dict[str, float] = {}
-        self.images = 0
-        self.begun = now
+        result = self.seconds, self.images / max(1e-9, now - self.begun)
+        self.seconds, self.images, self.begun = {}, 0, now
         return result

@@ -43,7 +43,7 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
         RecipeError: an unreadable file, an unknown key (with the nearest), a wrong value, or
             settings that contradict each other.
     """
-    values = _read(path)
+    values = read_yaml(path)
     for override in overrides:
         _apply(values, override)
     return parse_recipe(values)
@@ -55,13 +55,13 @@ def load_data_options(path: Path, overrides: Iterable[str] = ()) -> Data:
     Raises:
         RecipeError: as `load_recipe`.
     """
-    values = _read(path)
+    values = read_yaml(path)
     if 'data' not in values and 'model' not in values:
         values = {'data': values}
     for override in overrides:
         _apply(values, override)
     part = values.get('data', {})
-    return _validated(_DATA, _with_format(part), 'data')
+    return validated(_DATA, _with_format(part), 'data')
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
@@ -73,7 +73,7 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         kind = _RECIPES[create_model(name, num_classes=1).family]
     if 'data' in values:
         values = {**values, 'data': _with_format(values['data'])}
-    recipe: Recipe = _validated(TypeAdapter(kind), values, '', kind)
+    recipe: Recipe = validated(TypeAdapter(kind), values, '', kind)
     _refuse_contradictions(recipe)
     return recipe
 
@@ -83,8 +83,12 @@ def recipe_values(recipe: Recipe) -> dict[str, Any]:
     return dict(TypeAdapter(type(recipe)).dump_python(recipe, mode='json'))
 
 
-def _read(path: Path, before: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return the keys of a file, on top of those of the file it extends."""
+def read_yaml(path: Path, before: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return the keys of a file, on top of those of the file it extends.
+
+    Raises:
+        RecipeError: it cannot be read, or is no mapping.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
@@ -97,7 +101,7 @@ def _read(path: Path, before: tuple[Path, ...] = ()) -> dict[str, Any]:
         return values
     if not isinstance(extended, str) or path.resolve() in before:
         raise RecipeError(f'{path}: extends names another recipe, beside this one')
-    return _merged(_read(path.parent / extended, (*before, path.resolve())), values)
+    return _merged(read_yaml(path.parent / extended, (*before, path.resolve())), values)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -113,8 +117,16 @@ def _with_format(part: Any) -> Any:
     return {'format': 'scenes', **part} if isinstance(part, dict) else part
 
 
-def _validated(adapter: TypeAdapter[Any], values: Any, where: str,
-               kind: type | None = None) -> Any:
+def validated(adapter: TypeAdapter[Any], values: Any, where: str,
+              kind: type | None = None) -> Any:
+    """Return what plain values mean; RecipeError names the first key that is wrong.
+
+    Args:
+        adapter: of the type they should have.
+        values: as read from YAML.
+        where: dotted path of the values in their file.
+        kind: a recipe, whose nearest keys are then named.
+    """
     try:
         return adapter.validate_python(values)
     except ValidationError as error:

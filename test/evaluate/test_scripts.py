@@ -107,7 +107,7 @@ def test_evaluate_tells_what_pycocotools_finds_in_its_predictions(data: Path,
 
 def test_evaluate_prints_a_table_of_any_depths(data: Path, weights: Path) -> None:
     status, out, err = script('evaluate', weights, '--data', data, '--depths',
-                              'full,base+p4@1', '--limit', 2, '--input-size', '64x96',
+                              'full,base+p4@1', '--limit', 2, '--input-size', '96x64',
                               '--workers', 0)
     assert status == 0, err
     assert out.splitlines()[0].split('|')[2:5] == [' full ', ' base+p4@1 ', ' difference ']

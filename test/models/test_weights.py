@@ -110,7 +110,7 @@ def test_a_failed_write_leaves_the_old_file(model, good, monkeypatch):
     def fail(*_):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(weights.os, 'replace', fail)
+    monkeypatch.setattr(os, 'replace', fail)
     with pytest.raises(WeightsError, match='No space left'):
         save_weights(good, model, info_of())
     assert good.read_bytes() == before

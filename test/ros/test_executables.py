@@ -37,7 +37,8 @@ stop.begin()
 threading.Timer(0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
 sys.exit(stop.wait())
 """
-    done = subprocess.run([sys.executable, '-c', program], env=environment, timeout=20, check=False)
+    done = subprocess.run([sys.executable, '-c', program], env=environment, timeout=20,
+                          check=False)
     assert done.returncode == 0
 
 

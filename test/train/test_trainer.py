@@ -253,6 +253,22 @@ def test_a_truncated_checkpoint_is_told(tmp_path: Path) -> None:
         Trainer.resume(tmp_path, silent)
 
 
+def test_a_full_disk_leaves_the_checkpoint_that_was_there(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    trainer = Trainer(recipe(), tmp_path, silent)
+    trainer.save()
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'fsync', full)
+        with pytest.raises(RecipeError, match=r'cannot write .*No space left'):
+            trainer.save()
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_term_and_images(tmp_path: Path) -> None:
     trainer = Trainer(recipe(), tmp_path, silent)
     trainer.save()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 import json
-import os
 from pathlib import Path
 import re
 from typing import Literal, cast
@@ -20,6 +19,7 @@ import onnx
 
 from anydepth_core.depth import STAGES, DepthSpace
 from anydepth_core.errors import AnyDepthError, WeightsError
+from anydepth_core.files import whole_file
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.model_info import ModelInfo, read_metadata, write_metadata
 
@@ -74,17 +74,8 @@ def describe(model: AnyDepthModel, info: ModelInfo, weights_hash: str, *,
 
 def write_onnx(path: Path, graph: onnx.ModelProto) -> None:
     """Write a file that appears whole or not at all; WeightsError if it cannot be written."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with temporary.open('wb') as file:
-            file.write(graph.SerializeToString())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WeightsError(f'cannot write {path}: {error.strerror}') from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path, WeightsError) as file:
+        file.write(graph.SerializeToString())
 
 
 def read_onnx(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
