@@ -8,8 +8,9 @@ from collections.abc import Callable
 import faulthandler
 import os
 import threading
+import time
 import traceback
-from typing import Protocol
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import MultiThreadedExecutor
@@ -23,6 +24,8 @@ from anydepth_ros.executable import BUG, Stop, user_error
 THREADS = 4
 # A launch file waits five seconds before it becomes rude.
 PATIENCE_S = 4.0
+# How soon to look again whether a thread has begun a callback.
+BEGIN_S = 0.0002
 
 
 class Spinnable(Protocol):
@@ -33,6 +36,28 @@ class Spinnable(Protocol):
 
     def destroy_node(self) -> None:
         """As in rclpy."""
+
+
+class PatientExecutor(MultiThreadedExecutor):
+    """Waits until a callback has begun before it looks for the next.
+
+    rclpy up to Kilted does not (mended by ros2/rclpy#1547): it finds the callback again, thousands
+    of times a second, and holds Python's lock, which the thread that should begin it needs, and
+    the network between any two of its layers.
+    """
+
+    def __init__(self, num_threads: int) -> None:
+        super().__init__(num_threads)
+        self._handed_over: Any = None
+
+    def wait_for_ready_callbacks(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the next task, its entity and its node, as in rclpy."""
+        task = self._handed_over
+        while task and not task.executing() and not task.done():
+            time.sleep(BEGIN_S)
+        found = super().wait_for_ready_callbacks(*args, **kwargs)
+        self._handed_over = found[0]
+        return found
 
 
 def spin(name: str, make_node: Callable[[Stop], Spinnable], stop: Stop) -> int:
@@ -55,7 +80,7 @@ def spin(name: str, make_node: Callable[[Stop], Spinnable], stop: Stop) -> int:
         rclpy.try_shutdown()
         return user_error(name, error)
     assert isinstance(node, Node)
-    executor = MultiThreadedExecutor(num_threads=THREADS)
+    executor = PatientExecutor(THREADS)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, stop), name='executor')
     spinner.start()
@@ -71,7 +96,7 @@ def spin(name: str, make_node: Callable[[Stop], Spinnable], stop: Stop) -> int:
     return code
 
 
-def _end(node: Spinnable, executor: MultiThreadedExecutor, spinner: threading.Thread) -> None:
+def _end(node: Spinnable, executor: PatientExecutor, spinner: threading.Thread) -> None:
     """Let the callbacks in progress end, then free everything in order."""
     executor.create_task(_nothing)  # its end ends `spin_once`, which `wake` does not
     spinner.join()
@@ -87,7 +112,7 @@ def _nothing() -> None:
     """Be something to do."""
 
 
-def _spin(executor: MultiThreadedExecutor, stop: Stop) -> None:
+def _spin(executor: PatientExecutor, stop: Stop) -> None:
     try:
         while not stop.asked:
             executor.spin_once()

@@ -200,17 +200,23 @@ def test_interrupting_is_no_traceback():
     assert process.returncode == 130 and err == 'anydepth: interrupted\n'
 
 
-def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch) -> None:
+def test_waiting_threads_soon_sleep_unless_the_user_says_otherwise(monkeypatch) -> None:
     """See docs/decisions/0004."""
     import os
 
     from anydepth_core.runtime.cores import share_cores
-    monkeypatch.delenv('OMP_WAIT_POLICY', raising=False)
+    for policy, spins in ((None, '1000'), ('ACTIVE', None), ('PASSIVE', None)):
+        monkeypatch.delenv('GOMP_SPINCOUNT', raising=False)
+        monkeypatch.delenv('OMP_WAIT_POLICY', raising=False)
+        if policy:
+            monkeypatch.setenv('OMP_WAIT_POLICY', policy)
+        share_cores()
+        assert os.environ['OMP_WAIT_POLICY'] == (policy or 'PASSIVE')
+        assert os.environ.get('GOMP_SPINCOUNT') == spins
+    monkeypatch.delenv('OMP_WAIT_POLICY')
+    monkeypatch.setenv('GOMP_SPINCOUNT', '7')
     share_cores()
-    assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'
-    monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
-    share_cores()
-    assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'
+    assert os.environ['GOMP_SPINCOUNT'] == '7'
 
 
 def test_doctor_tells_what_runs_here(capsys):

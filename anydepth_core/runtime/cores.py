@@ -8,13 +8,16 @@ import os
 
 
 def share_cores() -> None:
-    """Let threads that wait for work sleep; call it before PyTorch is imported.
+    """Let threads that wait for work fall asleep soon; call it before PyTorch is imported.
 
     By default OpenMP's threads spin while they wait, so with more runnable threads than cores each
-    small layer waits for a thread that is not running (docs/decisions/0004). An OMP_WAIT_POLICY of
-    the user's stays.
+    small layer waits for a thread that is not running. Where they sleep at once, waking them costs
+    more than a small layer; a short spin is the middle (docs/decisions/0004). A policy that the
+    user has set stays.
     """
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    if 'OMP_WAIT_POLICY' not in os.environ:
+        os.environ['OMP_WAIT_POLICY'] = 'PASSIVE'
+        os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
 
 def thread_count() -> int:
