@@ -60,6 +60,14 @@ class AnyDepthModel(nn.Module):
 
     def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
         """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
+        return self.stages(self.stem(images), depth)
+
+    def stem(self, images: Tensor) -> Tensor:
+        """Return what every depth begins with, the input of stage P2."""
+        raise NotImplementedError(type(self).__name__)
+
+    def stages(self, stem: Tensor, depth: Depth) -> dict[str, Tensor]:
+        """Return what `features` does, from the output of `stem`."""
         raise NotImplementedError(type(self).__name__)
 
     def fused(self: Model) -> Model:

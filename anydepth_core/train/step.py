@@ -61,17 +61,19 @@ class TrainingStep(nn.Module, Generic[Task, Pass]):
         """
         depths = self.model.depths
         task = self.prepare(images, targets)
+        # Once for all passes: nothing in it depends on the depth.
+        stem = self.model.stem(images)
         if self.passes != 'both':
-            only = self.run(images, depths.resolve(self.passes), task)
+            only = self.run(stem, depths.resolve(self.passes), task)
             return _named(self.passes, self.ground_truth_terms(only, task))
-        full = self.run(images, depths.full, task)
+        full = self.run(stem, depths.full, task)
         terms = _named('full', self.ground_truth_terms(full, task))
-        base = self.run(images, depths.base, task)
+        base = self.run(stem, depths.base, task)
         terms |= self.student_terms(base, full, task, 'base', 'distill')
         if self.sandwich:
             # From torch's generator, so that a resumed run draws what the first would have.
             seed = int(torch.randint(2 ** 31, ()))
-            mixture = self.run(images, depths.sample(random.Random(seed)), task)
+            mixture = self.run(stem, depths.sample(random.Random(seed)), task)
             terms |= self.student_terms(mixture, full, task, 'mixture', 'distill_mixture')
         return terms
 
@@ -95,8 +97,14 @@ class TrainingStep(nn.Module, Generic[Task, Pass]):
         """Return what all passes of one step share."""
         raise NotImplementedError
 
-    def run(self, images: Tensor, depth: Depth, task: Task) -> Pass:
-        """Run the network at one depth and assign its predictions to the objects."""
+    def run(self, stem: Tensor, depth: Depth, task: Task) -> Pass:
+        """Run the network at one depth and assign its predictions to the objects.
+
+        Args:
+            stem: the output of the model's stem for the images.
+            depth: of this pass.
+            task: from `prepare`.
+        """
         raise NotImplementedError
 
     def ground_truth_terms(self, result: Pass, task: Task) -> Terms:
@@ -139,9 +147,9 @@ class YoloStep(TrainingStep[Sequence[Targets], YoloPass]):
         """Return the objects of each image."""
         return targets
 
-    def run(self, images: Tensor, depth: Depth, task: Sequence[Targets]) -> YoloPass:
+    def run(self, stem: Tensor, depth: Depth, task: Sequence[Targets]) -> YoloPass:
         """Run the network at one depth and assign its anchors to the objects."""
-        features = self.model.features(images, depth)
+        features = self.model.stages(stem, depth)
         outputs = self.model.detect_dense(features)
         return YoloPass(features, outputs, assign_batch(outputs, task))
 

@@ -102,9 +102,9 @@ class DetrStep(TrainingStep[DetrTask, DetrPass]):
         count = size.new_tensor(sum(len(t.labels) for t in targets))
         return DetrTask(scaled, noise, normaliser(count))
 
-    def run(self, images: Tensor, depth: Depth, task: DetrTask) -> DetrPass:
+    def run(self, stem: Tensor, depth: Depth, task: DetrTask) -> DetrPass:
         """Run the network at one depth and match every layer's queries with the objects."""
-        outputs = self.model.train_outputs(images, depth, task.denoising)
+        outputs = self.model.train_outputs(self.model.stages(stem, depth), task.denoising)
         return DetrPass(outputs, match_layers(outputs, task.targets))
 
     def ground_truth_terms(self, result: DetrPass, task: DetrTask) -> Terms:

@@ -90,7 +90,8 @@ def test_blocked() -> None:
 def outputs(model: AnyDepthDetr, depth: str, labels: list[Tensor] | None = None) -> DetrOutputs:
     noise = None if labels is None else draw_denoising(
         labels, BOXES[:len(labels)], CLASSES, generator=source())
-    return model.train_outputs(random_images(3, 96, 128), depth, noise)
+    features = model.features(random_images(3, 96, 128), model.depths.parse(depth))
+    return model.train_outputs(features, noise)
 
 
 def test_shapes(tiny: AnyDepthDetr) -> None:
@@ -151,7 +152,8 @@ def test_images_without_objects(tiny: AnyDepthDetr) -> None:
     empty = [LABELS[1]] * 2
     noise = draw_denoising(empty, [BOXES[1]] * 2, CLASSES)
     assert noise.labels.shape == (2, 0)
-    result = tiny.train_outputs(random_images(2, 96, 96), 'full', noise)
+    features = tiny.features(random_images(2, 96, 96), tiny.depths.full)
+    result = tiny.train_outputs(features, noise)
     assert result.decoder.denoising_logits.shape == (3, 2, 0, CLASSES)
     assert [len(x) for x in noise.positives] == [0, 0]
     total(result).backward()

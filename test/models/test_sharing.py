@@ -92,7 +92,8 @@ class MeanLoss(nn.Module):
         noise = draw_denoising(LABELS, BOXES, CLASSES, count=4,
                                generator=torch.Generator().manual_seed(0))
         noise = dataclasses.replace(noise, labels=noise.labels[rows], boxes=noise.boxes[rows])
-        return tuple(self.model.train_outputs(IMAGES[rows], depth, noise).decoder)
+        features = self.model.features(IMAGES[rows], self.model.depths.parse(depth))
+        return tuple(self.model.train_outputs(features, noise).decoder)
 
 
 def build(name: str, seed: int) -> AnyDepthModel:

@@ -203,11 +203,34 @@ def test_denoising_is_drawn_once_for_all_passes(monkeypatch: pytest.MonkeyPatch)
     step = make('detr', sandwich=True)
     seen = []
     outputs = step.model.train_outputs
-    monkeypatch.setattr(step.model, 'train_outputs', lambda images, depth, noise: (
-        seen.append(noise), outputs(images, depth, noise))[1])
+    monkeypatch.setattr(step.model, 'train_outputs', lambda features, noise: (
+        seen.append(noise), outputs(features, noise))[1])
     terms_of(step, objects(2, 1))
     assert len(draws) == 1
     assert [noise is draws[0] for noise in seen] == [True] * 3
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_one_run_of_the_stem_teaches_it_what_one_run_for_each_pass_would(
+        family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = make(family).double()
+    targets = objects(2, 1)
+    pictures = images(2).double()
+    torch.manual_seed(0)
+    task = step.prepare(pictures, targets)
+    depths = step.model.depths
+    full, base = (step.run(step.model.stem(pictures), depth, task)
+                  for depth in (depths.full, depths.base))
+    apart = gradients(step, step.ground_truth_terms(full, task)
+                      | step.student_terms(base, full, task, 'base', 'distill'))
+    runs, stem = [], step.model.stem
+    monkeypatch.setattr(step.model, 'stem', lambda x: runs.append(x) or stem(x))
+    torch.manual_seed(0)
+    together = gradients(step, step(pictures, targets))
+    assert len(runs) == 1
+    assert apart.keys() == together.keys()
+    for name, gradient in apart.items():
+        torch.testing.assert_close(together[name], gradient, atol=1e-9, rtol=1e-6)
 
 
 def test_without_denoising_queries() -> None:

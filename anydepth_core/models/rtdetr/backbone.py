@@ -102,9 +102,9 @@ class ResNet(nn.Module):
         self.p4 = stage(2, 2)
         self.p5 = stage(3, 2)
 
-    def forward(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
-        """Map (B, 3, H, W) to the maps 'p2'..'p5' of strides 4, 8, 16, 32."""
-        p2 = self.p2(self.stem(images), full=depth['p2'])
+    def forward(self, stem: Tensor, depth: Depth) -> dict[str, Tensor]:
+        """Map the stem's output to the maps 'p2'..'p5' of strides 4, 8, 16, 32."""
+        p2 = self.p2(stem, full=depth['p2'])
         p3 = self.p3(p2, full=depth['p3'])
         p4 = self.p4(p3, full=depth['p4'])
         return {'p2': p2, 'p3': p3, 'p4': p4, 'p5': self.p5(p4, full=depth['p5'])}

@@ -95,10 +95,10 @@ def draw_denoising(labels: Sequence[Tensor], boxes: Sequence[Tensor], num_classe
         objects=tuple(place[:len(x)].repeat(groups) for x in labels))
 
 
-def no_denoising(images: Tensor) -> DenoisingQueries:
-    """Return no queries at all for a batch of images."""
-    nothing = images.new_zeros(len(images), 0, dtype=torch.int64)
-    return DenoisingQueries(nothing, images.new_zeros(len(images), 0, 4), 1, tuple(nothing),
+def no_denoising(batch: Tensor) -> DenoisingQueries:
+    """Return no queries at all for a batch of images, or of their features."""
+    nothing = batch.new_zeros(len(batch), 0, dtype=torch.int64)
+    return DenoisingQueries(nothing, batch.new_zeros(len(batch), 0, 4), 1, tuple(nothing),
                             tuple(nothing))
 
 

@@ -56,9 +56,14 @@ class AnyDepthDetr(AnyDepthModel):
         """Return a network of the same kind and size with new random weights."""
         return AnyDepthDetr(self.config, self.num_classes)
 
-    def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
+    def stem(self, images: Tensor) -> Tensor:
+        """Return the input of stage P2, (B, C, H / 4, W / 4)."""
+        stem: Tensor = self.backbone.stem(images)
+        return stem
+
+    def stages(self, stem: Tensor, depth: Depth) -> dict[str, Tensor]:
         """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
-        maps = self.backbone(images, depth)
+        maps = self.backbone(stem, depth)
         return maps | self.neck(maps, depth)
 
     def forward(self, images: Tensor, depth: Depth | str) -> RawPredictions:
@@ -69,17 +74,15 @@ class AnyDepthDetr(AnyDepthModel):
         logits, boxes = self.decoder(decoder_maps(features), layers)
         return RawPredictions(logits, corners(boxes, images.shape[2], images.shape[3]))
 
-    def train_outputs(self, images: Tensor, depth: Depth | str,
+    def train_outputs(self, features: dict[str, Tensor],
                       denoising: DenoisingQueries | None = None) -> DetrOutputs:
-        """Run one pass for training, with all decoder layers whatever the depth says.
+        """Return the decoder's outputs for the features of one pass, with all its layers.
 
         Args:
-            images: (B, 3, H, W) float, as for `forward`.
-            depth: a depth of `depths`, or its text.
+            features: from `features` at any depth.
             denoising: drawn once per iteration by `draw_denoising`; None for none.
         """
-        features = self.features(images, self.depths.resolve(depth))
-        noise = no_denoising(images) if denoising is None else denoising
+        noise = no_denoising(features['pan5']) if denoising is None else denoising
         return DetrOutputs(self.decoder.train_outputs(decoder_maps(features), noise), noise,
                            features)
 

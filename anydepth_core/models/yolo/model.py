@@ -41,9 +41,9 @@ class YoloBackbone(nn.Module):
         self.p5 = two_paths(lambda full: DownStage(
             c4, c5, 1, attention_stage(config, c5, 1, full=full)))
 
-    def forward(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
-        """Map (B, 3, H, W) to the maps 'p2'..'p5' of strides 4, 8, 16, 32."""
-        p2 = self.p2(self.stem(images), full=depth['p2'])
+    def forward(self, stem: Tensor, depth: Depth) -> dict[str, Tensor]:
+        """Map the stem's output to the maps 'p2'..'p5' of strides 4, 8, 16, 32."""
+        p2 = self.p2(stem, full=depth['p2'])
         p3 = self.p3(p2, full=depth['p3'])
         p4 = self.p4(p3, full=depth['p4'])
         return {'p2': p2, 'p3': p3, 'p4': p4, 'p5': self.p5(p4, full=depth['p5'])}
@@ -96,9 +96,14 @@ class AnyDepthYolo(AnyDepthModel):
         """Return a network of the same kind and size with new random weights."""
         return AnyDepthYolo(self.config, self.num_classes)
 
-    def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
+    def stem(self, images: Tensor) -> Tensor:
+        """Return the input of stage P2, (B, C, H / 4, W / 4)."""
+        stem: Tensor = self.backbone.stem(images)
+        return stem
+
+    def stages(self, stem: Tensor, depth: Depth) -> dict[str, Tensor]:
         """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
-        maps = self.backbone(images, depth)
+        maps = self.backbone(stem, depth)
         return maps | self.neck(maps, depth)
 
     def detect_dense(self, features: dict[str, Tensor]) -> DenseOutputs:
