@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two processes train as one: started by torchrun, over gloo."""
+"""Two processes, of one machine or of two, train as one: started by torchrun, over gloo."""
 
 from __future__ import annotations
 
@@ -25,30 +25,37 @@ COMMON = {'batch': 4, 'iterations': 3, 'frozen_norms': True,
           'optimizer': {'name': 'sgd', 'learning_rate': 0.01, 'warm_up': 1}}
 
 
-def torchrun(processes: int, recipe_path: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """Run training/train.py in so many processes."""
+def torchrun(machines: int, processes: int, recipe_path: Path, out: Path) -> None:
+    """Run training/train.py in so many processes on each machine, here one torchrun each."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', str(processes),
-               '--master-addr', '127.0.0.1', '--master-port', str(port),
-               str(ROOT / 'training/train.py'), str(recipe_path), str(out)]
+               '--nnodes', str(machines), '--master-addr', '127.0.0.1', '--master-port', str(port)]
+    script = [str(ROOT / 'training/train.py'), str(recipe_path), str(out)]
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT),
                    'GLOO_SOCKET_IFNAME': 'lo'}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100,
-                          check=False)
+    started = [subprocess.Popen([*command, '--node-rank', str(rank), *script], env=environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+               for rank in range(machines)]
+    try:
+        told = [each.communicate(timeout=100)[0] for each in started]
+    finally:
+        for each in started:
+            each.kill()
+    assert [each.returncode for each in started] == [0] * machines, told
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('model', ['anydepth-yolo-tiny', 'anydepth-detr-tiny'])
-def test_two_processes_learn_what_one_does(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(('model', 'machines'),
+                         [('anydepth-yolo-tiny', 1), ('anydepth-detr-tiny', 2)])
+def test_two_processes_learn_what_one_does(model: str, machines: int, tmp_path: Path) -> None:
     changes = {**COMMON, 'model': model}
     if model == 'anydepth-detr-tiny':
         changes['loss'] = {'denoising_queries': 0}  # each process draws its own noise
     path = tmp_path / 'recipe.yaml'
     path.write_text(yaml.safe_dump(values(**changes)))
-    result = torchrun(2, path, tmp_path / 'two')
-    assert result.returncode == 0, result.stderr[:2000]
+    torchrun(machines, 2 // machines, path, tmp_path / 'two')
     alone = Trainer(recipe(**changes), tmp_path / 'one', silent)
     before = {k: v.clone() for k, v in alone.step.model.state_dict().items()}
     alone.run()

@@ -212,17 +212,36 @@ def test_stops_when_nothing_gets_better(tmp_path: Path) -> None:
     assert again.iteration == 3
 
 
+def losses_of(folder: Path, precision: str) -> tuple[list[float], Trainer]:
+    """Train four steps on whatever device there is."""
+    trainer = Trainer(recipe(precision=precision, device='auto', iterations=4, log_every=1),
+                      folder / precision, silent)
+    trainer.observer = CsvLog(folder / precision)
+    trainer.run()
+    rows = read_rows(folder / precision / 'losses.csv')
+    return [sum(v for k, v in row.items() if '/' in k and 'seconds' not in k)
+            for row in rows], trainer
+
+
 def test_bf16_learns_as_float32_does(tmp_path: Path) -> None:
-    losses = {}
-    for precision in ('fp32', 'bf16'):
-        trainer = Trainer(recipe(precision=precision), tmp_path / precision, silent)
-        trainer.observer = CsvLog(tmp_path / precision)
-        trainer.run()
-        losses[precision] = [sum(v for k, v in row.items() if '/' in k and 'seconds' not in k)
-                             for row in read_rows(tmp_path / precision / 'losses.csv')]
-    assert len(losses['fp32']) == 3
-    assert losses['bf16'] == pytest.approx(losses['fp32'], rel=0.05)
-    assert losses['bf16'] != losses['fp32']
+    exact, _ = losses_of(tmp_path, 'fp32')
+    half, _ = losses_of(tmp_path, 'bf16')
+    assert len(exact) == 4
+    assert half == pytest.approx(exact, rel=0.05)
+    assert half != exact
+
+
+@pytest.mark.filterwarnings('ignore:Detected call of `lr_scheduler')
+def test_fp16_leaves_out_steps_that_overflow_and_learns_in_the_others(tmp_path: Path) -> None:
+    exact, _ = losses_of(tmp_path, 'fp32')
+    half, trainer = losses_of(tmp_path, 'fp16')
+    assert half[0] == pytest.approx(exact[0], rel=0.01)
+    assert trainer.scaler.get_scale() < 2 ** 16  # the first try was too large, and was taken back
+    assert half[1] == pytest.approx(half[0], rel=0.2)
+    moments = trainer.optimizer.state_dict()['state']
+    assert {float(state['step']) for state in moments.values()} <= {1.0, 2.0, 3.0}
+    for value in trainer.step.state_dict().values():
+        assert value.isfinite().all()
 
 
 def test_accumulated_passes_make_the_step_of_one(tmp_path: Path) -> None:
