@@ -56,11 +56,18 @@ class AnyDepthModel(nn.Module):
             images: (B, 3, H, W) float, RGB in [0, 1]; H and W multiples of `stride`.
             depth: a depth of `depths`, or its text.
         """
-        raise NotImplementedError(type(self).__name__)
+        depth = self.depths.resolve(depth)
+        height, width = images.shape[2:]
+        return self.predict(self.features(images, depth), depth, (height, width))
 
     def features(self, images: Tensor, depth: Depth) -> dict[str, Tensor]:
         """Return the output of every stage by its name, each (B, C, H / stride, W / stride)."""
         return self.stages(self.stem(images), depth)
+
+    def predict(self, features: dict[str, Tensor], depth: Depth,
+                size: tuple[int, int]) -> RawPredictions:
+        """Return what `forward` does for images of `size` (H, W), from what `features` did."""
+        raise NotImplementedError(type(self).__name__)
 
     def stem(self, images: Tensor) -> Tensor:
         """Return what every depth begins with, the input of stage P2."""

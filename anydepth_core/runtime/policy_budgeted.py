@@ -23,6 +23,27 @@ REPAY_FRAMES = 2
 MEMORY_FRAMES = 30
 
 
+def within(profile: Profile, floor: Depth | str | None,
+           ceiling: Depth | str | None) -> tuple[ProfileEntry, ...]:
+    """Return the entries of a profile that run all of `floor` and nothing but `ceiling`.
+
+    Raises:
+        BudgetError: there are none.
+        DepthError: a limit is not a depth of this model.
+    """
+    space = profile.space
+    low = None if floor is None else space.resolve(floor)
+    high = None if ceiling is None else space.resolve(ceiling)
+    allowed = tuple(entry for entry in profile.entries
+                    if (low is None or low <= entry.depth)
+                    and (high is None or entry.depth <= high))
+    if not allowed:
+        known = ', '.join(entry.name for entry in profile.entries[:12])
+        raise BudgetError(f'no depth of the profile lies between floor {low or "none"} and '
+                          f'ceiling {high or "none"}; it has {known}')
+    return allowed
+
+
 class Budgeted(Policy):
     """What policies that keep a budget have in common: limits, dwell, and knowing the device.
 
@@ -65,7 +86,7 @@ class Budgeted(Policy):
         Raises:
             BudgetError, ProfileError, DepthError: as the constructor; nothing has changed then.
         """
-        options = self._list_options(budget, self._limited(floor, ceiling))
+        options = self._list_options(budget, within(self.profile, floor, ceiling))
         old = self.budget
         if budget.resource != old.resource:
             self._ratios = self._as_profiled()
@@ -99,20 +120,6 @@ class Budgeted(Policy):
     def _list_options(self, budget: Budget,
                       allowed: tuple[ProfileEntry, ...]) -> tuple[ProfileEntry, ...]:
         """Return the entries worth choosing, cheapest first, at least one."""
-
-    def _limited(self, floor: Depth | str | None,
-                 ceiling: Depth | str | None) -> tuple[ProfileEntry, ...]:
-        space = self.profile.space
-        low = None if floor is None else space.resolve(floor)
-        high = None if ceiling is None else space.resolve(ceiling)
-        allowed = tuple(entry for entry in self.profile.entries
-                        if (low is None or low <= entry.depth)
-                        and (high is None or entry.depth <= high))
-        if not allowed:
-            known = ', '.join(entry.name for entry in self.profile.entries[:12])
-            raise BudgetError(f'no depth of the profile lies between floor {low or "none"} and '
-                              f'ceiling {high or "none"}; it has {known}')
-        return allowed
 
     def _measured(self, cost: FrameCost) -> float | None:
         """Return the cost of a frame that the budget counts, or None if nothing usable is told."""
@@ -269,7 +276,7 @@ class Tracking(Budgeted):
         aim = min(max(allowance + repaid, costs[0]), costs[-1])
         low = max(bisect_right(costs, aim) - 1, 0)
         high = min(low + 1, len(costs) - 1)
-        deeper = aim + self._remainder > (costs[low] + costs[high]) / 2
+        deeper = self._goes_deeper(aim, costs[low], costs[high])
         target, current = self._options[high if deeper else low], self._current
         if current is not None and not self._may_switch(
                 now, target, fits=current.cost(resource) * ratio <= costs[high]):
@@ -294,6 +301,10 @@ class Tracking(Budgeted):
             self._balance += plan.predicted - measured
             self._plan = None
         super().observe(cost)
+
+    def _goes_deeper(self, aim: float, low: float, high: float) -> bool:
+        """Return whether the next frame gets the dearer of two entries that cost low and high."""
+        return aim + self._remainder > (low + high) / 2
 
     def _correction(self, allowance: float, least: float, most: float) -> float:
         """Return by how much to aim beside the allowance, to repay or to spend the balance.

@@ -66,13 +66,15 @@ class AnyDepthDetr(AnyDepthModel):
         maps = self.backbone(stem, depth)
         return maps | self.neck(maps, depth)
 
-    def forward(self, images: Tensor, depth: Depth | str) -> RawPredictions:
-        """Detect at one depth; see AnyDepthModel. N is 300, or the places there are if fewer."""
-        depth = self.depths.resolve(depth)
-        features = self.features(images, depth)
+    def predict(self, features: dict[str, Tensor], depth: Depth,
+                size: tuple[int, int]) -> RawPredictions:
+        """Return the predictions for the stages' outputs; see AnyDepthModel.
+
+        N is 300, or the places there are if fewer.
+        """
         layers = depth.decoder_layers or self.config.decoder_layers
         logits, boxes = self.decoder(decoder_maps(features), layers)
-        return RawPredictions(logits, corners(boxes, images.shape[2], images.shape[3]))
+        return RawPredictions(logits, corners(boxes, *size))
 
     def train_outputs(self, features: dict[str, Tensor],
                       denoising: DenoisingQueries | None = None) -> DetrOutputs:

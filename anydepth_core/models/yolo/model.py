@@ -110,7 +110,8 @@ class AnyDepthYolo(AnyDepthModel):
         """Return the head's outputs for the features of one pass."""
         return self.head((features['fpn3'], features['pan4'], features['pan5']))
 
-    def forward(self, images: Tensor, depth: Depth | str) -> RawPredictions:
-        """Detect at one depth; see AnyDepthModel."""
-        outputs = self.detect_dense(self.features(images, self.depths.resolve(depth)))
+    def predict(self, features: dict[str, Tensor], depth: Depth,
+                size: tuple[int, int]) -> RawPredictions:
+        """Return the predictions for the stages' outputs; see AnyDepthModel."""
+        outputs = self.detect_dense(features)
         return RawPredictions(outputs.logits, outputs.boxes)
