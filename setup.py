@@ -44,14 +44,17 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', files('launch/*.launch.py')),
-        (f'{SHARE}/config', files('config/*.yaml') + files('config/*.xml')),
+        (f'{SHARE}/config', [path for suffix in ('json', 'rviz', 'xml', 'yaml')
+                              for path in files(f'config/*.{suffix}')]),
     ],
     install_requires=requirements('run'),
     extras_require={
+        'nvidia': requirements('nvidia'),
         'onnxruntime': requirements('onnxruntime'),
         'openvino': requirements('openvino'),
+        'replay': requirements('replay'),
         'train': requirements('train'),
-        'test': requirements('train') + requirements('test'),
+        'test': requirements('train') + requirements('replay') + requirements('test'),
     },
     entry_points={
         'console_scripts': [

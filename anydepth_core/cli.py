@@ -17,8 +17,8 @@ import sys
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
 
-COMMANDS = ('convert', 'detect', 'doctor', 'export', 'models', 'profile', 'scenes', 'simulate',
-            'tables')
+COMMANDS = ('convert', 'detect', 'doctor', 'export', 'models', 'profile', 'replay', 'scenes',
+            'simulate', 'tables')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

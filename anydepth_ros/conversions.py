@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import (
     BoundingBox2D,
@@ -25,17 +25,22 @@ from vision_msgs.msg import (
 
 from anydepth_core.detections import Detections
 from anydepth_core.errors import ImageError
-from anydepth_ros.encodings import Color, decode
+from anydepth_core.runtime.compressed import decode_compressed
+from anydepth_core.runtime.encodings import decode
+from anydepth_core.runtime.preprocess import Color
 
 
-def to_array(message: Image) -> tuple[NDArray[np.uint8], Color]:
+def to_array(message: Image | CompressedImage) -> tuple[NDArray[np.uint8], Color]:
     """Return the image as (H, W, 3) uint8 and its channel order.
 
-    The array of an 8-bit colour image is a view of `message.data`, which must stay alive.
+    The array of a raw colour image is a view of `message.data`, which must stay alive.
 
     Raises:
-        ImageError: unknown encoding, no pixels, a wrong step, or too few bytes.
+        ImageError: unknown encoding or format, no pixels, a wrong step, too few bytes, or
+            compressed data that is damaged or claims an impossible size.
     """
+    if isinstance(message, CompressedImage):
+        return decode_compressed(message.data, message.format)
     return decode(message.data, height=message.height, width=message.width, step=message.step,
                   encoding=message.encoding, big_endian=bool(message.is_bigendian))
 

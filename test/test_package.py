@@ -32,6 +32,7 @@ LIBRARIES = {
     'openvino': ('openvino', None),
     'pycocotools': ('pycocotools', None),
     'pydantic': ('pydantic', 'python3-pydantic'),
+    'rosbags': ('rosbags', None),
     'safetensors': ('safetensors', None),
     'scipy': ('scipy', 'python3-scipy'),
     'torch': ('torch', 'python3-pytorch-pip'),
@@ -74,7 +75,7 @@ def test_manifest_is_one_of_an_ament_python_package() -> None:
 def test_every_import_is_a_declared_dependency() -> None:
     keys = {element.text for element in MANIFEST.iter() if element.tag.endswith('depend')}
     lists = (ROOT / f'config/environment/requirements-{group}.txt'
-             for group in ('run', 'onnxruntime', 'openvino', 'train'))
+             for group in ('run', 'onnxruntime', 'openvino', 'replay', 'train'))
     pip = {re.split(r'[<>=]', line)[0] for path in lists for line in path.read_text().split()}
     own = {'anydepth_core', NAME, *sys.stdlib_module_names}
     for folder in ('anydepth_core', NAME, 'launch', 'training'):
@@ -100,7 +101,8 @@ def test_ament_finds_the_package_and_its_files() -> None:
     share = Path(get_package_share_directory(NAME))
     index = Path(get_package_prefix(NAME), 'share', 'ament_index', 'resource_index', 'packages')
     assert (index / NAME).is_file()
-    for pattern in ('package.xml', 'launch/*.launch.py', 'config/*.yaml', 'config/*.xml'):
+    for pattern in ('package.xml', 'launch/*.launch.py', 'config/*.json', 'config/*.rviz',
+                    'config/*.xml', 'config/*.yaml'):
         sources = sorted(ROOT.glob(pattern))
         assert sources, f'{pattern} matches nothing'
         for source in sources:

@@ -8,11 +8,11 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 import json
-import os
 from pathlib import Path
 import sys
 from typing import TYPE_CHECKING, Any
 
+from anydepth_core.commands.arguments import add_detector_arguments, guard_opencv
 from anydepth_core.errors import AnyDepthError, ImageError, nearest
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from anydepth_core.runtime.detector import Detector
 
 SCHEMA_VERSION = 1
-MAX_PIXELS = 1 << 27
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,31 +33,18 @@ def add_parser(subparsers: Any) -> None:
                     'reported, the others are still done, and the exit status is 2.')
     parser.add_argument('images', nargs='+', metavar='IMAGE',
                         help='image file or folder of images')
-    parser.add_argument('--weights', default='scenes', metavar='NAME|FILE',
-                        help='packaged name or file (default: %(default)s)')
     parser.add_argument('--depth', default='full',
                         help="such as 'full', 'base', 'full-p2', 'base+neck' (default: full)")
     parser.add_argument('--save', type=Path, metavar='DIR', help='write annotated images here')
     parser.add_argument('--json', nargs='?', const='-', metavar='FILE.json',
                         help='print JSON instead of a table, or write it to a file')
-    parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'")
-    parser.add_argument('--backend', default='auto',
-                        help="'auto', 'torch', 'onnxruntime' or 'openvino'")
-    parser.add_argument('--precision', default='fp32', help="'fp32', 'fp16' (GPU) or 'bf16'")
-    parser.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
-                        help='leave out what scores less (default: %(default)s)')
-    parser.add_argument('--nms-iou', type=float, default=0.7, metavar='IOU',
-                        help='overlap at which the worse box goes (default: %(default)s)')
-    parser.add_argument('--classes', metavar='A,B',
-                        help='only these classes: names or numbers, separated by commas')
+    add_detector_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Detect in every image; 2 if one of them could not be used, else 0."""
-    # OpenCV reads its limit once, when it is loaded: a small file may claim a huge image.
-    os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MAX_PIXELS))
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
+    guard_opencv()
     from anydepth_core.runtime.detector import Detector
     from anydepth_core.runtime.images import find_images, read_image
 
@@ -88,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             print_table(path, found, detector.class_names)
     if args.json:
-        _write_json(args.json, {'schema_version': SCHEMA_VERSION, **_describe(detector),
+        _write_json(args.json, {'schema_version': SCHEMA_VERSION, **describe(detector),
                                 'images': results, 'errors': errors})
     if errors:
         print(f'anydepth: {len(errors)} of {len(paths)} images failed', file=sys.stderr)
@@ -129,11 +115,15 @@ def to_json(path: Path, found: Detections, class_names: Sequence[str]) -> dict[s
                       'network': round(timing.network_ms, 3),
                       'decode': round(timing.decode_ms, 3),
                       'total': round(timing.total_ms, 3)},
-        'detections': [{'class': class_names[label], 'label': int(label),
-                        'score': round(float(score), 4),
-                        'box': [round(float(side), 2) for side in box]}
-                       for box, score, label in zip(found.boxes, found.scores, found.labels)],
+        'detections': objects(found, class_names),
     }
+
+
+def objects(found: Detections, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what was found in one image, best first: boxes x1 y1 x2 y2 in its pixels."""
+    return [{'class': class_names[label], 'label': int(label), 'score': round(float(score), 4),
+             'box': [round(float(side), 2) for side in box]}
+            for box, score, label in zip(found.boxes, found.scores, found.labels)]
 
 
 def print_table(path: Path, found: Detections, class_names: Sequence[str]) -> None:
@@ -180,7 +170,8 @@ def _save(target: Path, image: NDArray[np.uint8], found: Detections, detector: D
     write_image(target, draw_detections(image, found, detector.class_names, caption=caption))
 
 
-def _describe(detector: Detector) -> dict[str, Any]:
+def describe(detector: Detector) -> dict[str, Any]:
+    """Return what detects: model, weights, device and how they run."""
     return {'model': detector.model_name, 'weights_sha256': detector.weights_hash,
             'device': detector.device, 'backend': detector.backend,
             'precision': detector.precision, 'input_size': list(detector.input_size)}

@@ -60,12 +60,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     except cv2.error as error:
         reason = 'has too many pixels' if 'pixels' in str(error.err) else 'cannot be decoded'
         raise ImageError(f'{path}: {reason}') from error
-    if image is None or _is_cut_jpeg(data):
+    if image is None or is_cut_jpeg(data):
         raise ImageError(f'{path}: truncated, damaged or no image')
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _is_cut_jpeg(data: bytes) -> bool:
+def is_cut_jpeg(data: bytes) -> bool:
     """Tell whether a JPEG ends before its last scan does; some OpenCV fill the rest with grey."""
     return data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
 

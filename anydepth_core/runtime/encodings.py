@@ -2,23 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image bytes of every common encoding to a colour array, without ROS and without cv_bridge.
 
-Names are those of sensor_msgs/image_encodings.hpp. The 8-bit colour encodings become views of
-the message's memory: nothing is copied. All others go through one OpenCV conversion.
+Names are those of sensor_msgs/image_encodings.hpp. The colour encodings become views of the
+message's memory: nothing is copied (of 16-bit samples the high byte is seen). All others go
+through one OpenCV conversion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from anydepth_core.errors import ImageError, nearest
+from anydepth_core.runtime.preprocess import Color
 
-Color = Literal['rgb', 'bgr']
 Array = NDArray[Any]
 
 
@@ -28,7 +29,7 @@ class Encoding:
 
     Attributes:
         color: channel order of the result.
-        convert: (rows, width, pixel) samples to (height, width, 3) uint8.
+        convert: (rows, width, pixel) uint8 to (height, width, 3) uint8.
         pixel: samples for each pixel in a row.
         sample_bytes: 1 or 2.
         even: (height, width) must be even.
@@ -51,10 +52,6 @@ def _opencv(code: int) -> Callable[[Array], Array]:
     return lambda rows: cv2.cvtColor(np.ascontiguousarray(rows), code)
 
 
-def _mono16(rows: Array) -> Array:
-    return _opencv(cv2.COLOR_GRAY2BGR)((rows >> 8).astype(np.uint8))
-
-
 def _bayer(code: int) -> Callable[[Array], Array]:
     def convert(rows: Array) -> Array:
         if min(rows.shape[:2]) < 4:
@@ -63,27 +60,39 @@ def _bayer(code: int) -> Callable[[Array], Array]:
     return convert
 
 
+def _family(bits: int) -> dict[str, Encoding]:
+    """Return the encodings that exist with 8 and with 16 bits a sample."""
+    wide = bits // 8
+    grey = _opencv(cv2.COLOR_GRAY2BGR)
+    # OpenCV names a Bayer pattern by its second row and column: its BG is everybody's RGGB.
+    patterns = {'rggb': cv2.COLOR_BayerBG2BGR, 'bggr': cv2.COLOR_BayerRG2BGR,
+                'gbrg': cv2.COLOR_BayerGR2BGR, 'grbg': cv2.COLOR_BayerGB2BGR}
+    return {
+        f'rgb{bits}': Encoding('rgb', _first_three, pixel=3, sample_bytes=wide),
+        f'bgr{bits}': Encoding('bgr', _first_three, pixel=3, sample_bytes=wide),
+        f'rgba{bits}': Encoding('rgb', _first_three, pixel=4, sample_bytes=wide),
+        f'bgra{bits}': Encoding('bgr', _first_three, pixel=4, sample_bytes=wide),
+        f'mono{bits}': Encoding('bgr', grey, sample_bytes=wide),
+        **{f'bayer_{name}{bits}': Encoding('bgr', _bayer(code), sample_bytes=wide)
+           for name, code in patterns.items()},
+    }
+
+
 _TWO_ROWS = (True, True)
 _PAIRS = (False, True)
-# OpenCV names a Bayer pattern by its second row and column: its BG is everybody's RGGB.
+_UYVY = Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_UYVY), pixel=2, even=_PAIRS)
+_YUYV = Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_YUYV), pixel=2, even=_PAIRS)
+_EIGHT = _family(8)
 ENCODINGS = {
-    'rgb8': Encoding('rgb', _first_three, pixel=3),
-    'bgr8': Encoding('bgr', _first_three, pixel=3),
-    '8UC3': Encoding('bgr', _first_three, pixel=3),
-    'rgba8': Encoding('rgb', _first_three, pixel=4),
-    'bgra8': Encoding('bgr', _first_three, pixel=4),
-    '8UC4': Encoding('bgr', _first_three, pixel=4),
-    'mono8': Encoding('bgr', _opencv(cv2.COLOR_GRAY2BGR)),
-    '8UC1': Encoding('bgr', _opencv(cv2.COLOR_GRAY2BGR)),
-    'mono16': Encoding('bgr', _mono16, sample_bytes=2),
-    'bayer_rggb8': Encoding('bgr', _bayer(cv2.COLOR_BayerBG2BGR)),
-    'bayer_bggr8': Encoding('bgr', _bayer(cv2.COLOR_BayerRG2BGR)),
-    'bayer_gbrg8': Encoding('bgr', _bayer(cv2.COLOR_BayerGR2BGR)),
-    'bayer_grbg8': Encoding('bgr', _bayer(cv2.COLOR_BayerGB2BGR)),
-    'yuv422': Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_UYVY), pixel=2, even=_PAIRS),
-    'uyvy': Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_UYVY), pixel=2, even=_PAIRS),
-    'yuv422_yuy2': Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_YUYV), pixel=2, even=_PAIRS),
-    'yuyv': Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_YUYV), pixel=2, even=_PAIRS),
+    **_EIGHT,
+    '8UC1': _EIGHT['mono8'],
+    '8UC3': _EIGHT['bgr8'],
+    '8UC4': _EIGHT['bgra8'],
+    **_family(16),
+    'yuv422': _UYVY,
+    'uyvy': _UYVY,
+    'yuv422_yuy2': _YUYV,
+    'yuyv': _YUYV,
     'nv12': Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_NV12), even=_TWO_ROWS, chroma=True),
     'nv21': Encoding('bgr', _opencv(cv2.COLOR_YUV2BGR_NV21), even=_TWO_ROWS, chroma=True),
 }
@@ -102,14 +111,15 @@ def decode(data: Any, *, height: int, width: int, step: int, encoding: str,
         big_endian: byte order of 16-bit samples.
 
     Returns:
-        For 8-bit colour encodings a view of `data`, which must outlive it; otherwise a copy.
+        For colour encodings a view of `data`, which must outlive it; otherwise a copy.
 
     Raises:
         ImageError: unknown encoding, no pixels, a step too small, or too few bytes.
     """
     kind = ENCODINGS.get(encoding)
     if kind is None:
-        raise ImageError(f'unknown image encoding {encoding!r}{nearest(encoding, ENCODINGS)}; '
+        shown = encoding[:40]  # may be of any length
+        raise ImageError(f'unknown image encoding {shown!r}{nearest(shown, ENCODINGS)}; '
                          f'known: {" ".join(ENCODINGS)}')
     size = f'{width}x{height} {encoding}'
     if not height or not width:
@@ -127,6 +137,9 @@ def decode(data: Any, *, height: int, width: int, step: int, encoding: str,
                          f'({size}, step {step})')
     lines = memory[:rows * step].reshape(rows, step)[:, :row_bytes]
     if kind.sample_bytes == 2:
-        lines = np.ascontiguousarray(lines).view('>u2' if big_endian else '<u2')
+        lines = lines[:, int(not big_endian)::2]
     shape = (rows, width, kind.pixel) if kind.pixel > 1 else (rows, width)
-    return kind.convert(lines.reshape(shape)), kind.color
+    try:
+        return kind.convert(lines.reshape(shape)), kind.color
+    except cv2.error as error:
+        raise ImageError(f'a {size} image cannot be converted ({error.err})') from error
