@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 import gc
 from importlib import import_module
 import threading
@@ -12,24 +13,22 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
-from rclpy.parameter import Parameter
-from std_msgs.msg import Header
-from std_srvs.srv import SetBool
 
 from anydepth_core.errors import AnyDepthError
-from anydepth_ros import diagnostics, transport
+from anydepth_core.runtime.energy import open_sensors
+from anydepth_ros import transport
+from anydepth_ros.energy_watch import EnergyWatch
 from anydepth_ros.executable import BUG, USER_ERROR, Stop
-from anydepth_ros.frame_statistics import Counts, FrameStatistics
 from anydepth_ros.outputs import ManagedNode
 from anydepth_ros.parameter_server import ParameterServer
-from anydepth_ros.parameters import Settings
+from anydepth_ros.reporter import Reporter
+from anydepth_ros.services import Services
 
 if TYPE_CHECKING:
     from anydepth_ros.session import Session
@@ -58,10 +57,10 @@ class DetectorNode(ManagedNode):
         self._active = False
         self._model_error = ''
         self._failed_with = 0
-        self._last_tick = (time.monotonic(), Counts())
-        self.parameters = ParameterServer(self, self._on_settings)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 5)
-        self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
+        energy = EnergyWatch(open_sensors())
+        self.parameters = ParameterServer(self, self._on_settings, energy.without_sensor)
+        self._reporter = Reporter(self, self.parameters, energy)
+        Services(self, self.parameters, lambda: self._session, self._state)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch_group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._on_tick, callback_group=self._watch_group, clock=steady)
@@ -108,14 +107,20 @@ class DetectorNode(ManagedNode):
                     managed: Callable[[LifecycleState], TransitionCallbackReturn],
                     state: LifecycleState) -> TransitionCallbackReturn:
         """Do one transition; rclpy would swallow what it raises without a word."""
+        began = time.monotonic()
         try:
             work()
-            return managed(state)
+            result = managed(state)
+            self.get_logger().info(f'{name}: {1e3 * (time.monotonic() - began):.1f} ms')
+            return result
         except AnyDepthError as error:
             self._failed_with = USER_ERROR
             self._model_error = ' '.join(str(error).split())
-            level = self.get_logger().info if self._stop.asked else self.get_logger().error
-            level(f'cannot {name}: {self._model_error}')
+            # One line of code each: rclpy refuses another severity where it has logged before.
+            if self._stop.asked:
+                self.get_logger().info(f'cannot {name}: {self._model_error}')
+            else:
+                self.get_logger().error(f'cannot {name}: {self._model_error}')
             return FAILURE
         except Exception as error:
             self._failed_with = BUG
@@ -127,7 +132,8 @@ class DetectorNode(ManagedNode):
     def _configure(self) -> None:
         self._model_error = ''
         from anydepth_ros.session import Session
-        self._session = Session(self, self.parameters, self._is_open, lambda: self._stop.asked)
+        self._session = Session(self, self.parameters, lambda: self._active,
+                                lambda: self._stop.asked)
         facts = self._session.facts
         self.get_logger().info(
             '{model} from {weights} on {backend} {device} {precision}, {classes} classes, '
@@ -137,10 +143,11 @@ class DetectorNode(ManagedNode):
     def _activate(self) -> None:
         self._active = True
         assert self._session is not None
-        settings = self.parameters.settings
-        self.get_logger().info(
-            f'active at depth {settings.depth}, waiting for images on {self._session.input.topic}'
-            + ('' if settings.enabled else '; enabled is false, so nothing is processed'))
+        for name, camera in self._session.cameras.items():
+            settings = self.parameters.settings[name]
+            self.get_logger().info(
+                f'active at depth {settings.depth}, waiting for images on {camera.input.topic}'
+                + ('' if settings.enabled else '; enabled is false, so nothing is processed'))
 
     def _deactivate(self) -> None:
         self._active = False
@@ -163,44 +170,21 @@ class DetectorNode(ManagedNode):
             return
         self._stop.ask(self._failed_with or BUG)
 
-    def _is_open(self) -> bool:
-        return self._active and self.parameters.settings.enabled
+    def _state(self) -> str:
+        return 'unconfigured' if self._session is None else (
+            'active' if self._active else 'inactive')
 
-    def _on_settings(self, settings: Settings) -> None:
+    def _on_settings(self) -> None:
         session = self._session
         if session:
-            session.outputs.publish_labels(settings.score_threshold)
-
-    def _on_set_enabled(self, request: SetBool.Request,
-                        response: SetBool.Response) -> SetBool.Response:
-        result = self.set_parameters([Parameter('enabled', value=bool(request.data))])[0]
-        response.success = result.successful
-        response.message = result.reason or f'enabled is {str(bool(request.data)).lower()}'
-        return response
+            session.apply_settings()
 
     def _on_tick(self) -> None:
-        """Publish the diagnostics and watch the input, once a second."""
-        session, settings = self._session, self.parameters.settings
-        now, counts = time.monotonic(), session.statistics.counts if session else Counts()
-        (then, before), self._last_tick = self._last_tick, (now, counts)
-        seconds = max(now - then, 1e-3)
-        received = max(0, counts.received - before.received) / seconds
-        processed = max(0, counts.processed - before.processed) / seconds
-        gate = ('unconfigured' if session is None else 'inactive' if not self._active
-                else '' if settings.enabled else 'disabled')
-        finding = session.input.look() if session and not gate else None
-        identity = session.identity if session else diagnostics.Identity(
-            self.get_fully_qualified_name(), self.parameters['device'])
-        rmw = transport.state(rclpy.get_rmw_implementation_identifier())
-        self._diagnostics.publish(DiagnosticArray(
-            header=Header(stamp=self.get_clock().now().to_msg()), status=[
-                diagnostics.input_status(identity, finding, counts, received,
-                                         session.input.topic if session else '', rmw),
-                diagnostics.inference_status(
-                    identity, gate, session.statistics if session else FrameStatistics(),
-                    settings.depth, processed, session.last_error if session else ''),
-                diagnostics.model_status(identity, session.facts if session else {},
-                                         self._model_error)]))
+        """Publish the diagnostics and watch the inputs, once a second."""
+        session, state = self._session, self._state()
+        with session.kept_open() if session else nullcontext(False) as is_open:
+            self._reporter.tell(session if is_open else None, '' if state == 'active' else state,
+                                self._model_error)
 
 
 def make_node(stop: Stop) -> DetectorNode:

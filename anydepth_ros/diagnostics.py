@@ -11,6 +11,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from anydepth_core.detections import Detections
+from anydepth_core.runtime.policy import Choice
+from anydepth_ros.energy_watch import Reading
 from anydepth_ros.frame_statistics import Counts, FrameStatistics
 from anydepth_ros.input_watch import Finding
 
@@ -25,91 +27,171 @@ class Identity:
     Attributes:
         node: full name of the node.
         hardware: the device the network runs on.
+        camera: of which camera; empty where there is but one.
     """
 
     node: str
     hardware: str
+    camera: str = ''
+
+
+@dataclass(frozen=True)
+class FrameReport:
+    """What is known of one processed image.
+
+    Attributes:
+        detections: with the depth that ran and the times it took.
+        choice: why that depth, and by how much the budget is too small for any.
+        unit: of that shortfall.
+        mission_mode: in force.
+        counts: the totals with this image.
+        wait_ms: from the image's arrival to the start of its processing.
+        age_ms: from the image's stamp to now; nan without a stamp.
+    """
+
+    detections: Detections
+    choice: Choice
+    unit: str
+    mission_mode: str
+    counts: Counts
+    wait_ms: float
+    age_ms: float
+
+    @property
+    def shortfall(self) -> str:
+        """One clause where nothing fits the budget; empty where something does."""
+        return shortfall_text(self.choice, self.unit)
+
+
+def shortfall_text(choice: Choice | None, unit: str) -> str:
+    """Return one clause where nothing fits the budget; empty where something does."""
+    if choice is None or not choice.shortfall:
+        return ''
+    return (f'nothing fits the budget: the shallowest depth allowed is {choice.shortfall:.3g} '
+            f'{unit} over; raise the budget or lower depth_floor')
 
 
 def status(identity: Identity, part: str, level: bytes, message: str,
            values: Mapping[str, object]) -> DiagnosticStatus:
     """Return one status; numbers with a fraction get three decimals."""
+    name = f'{identity.camera} {part}' if identity.camera else part
     return DiagnosticStatus(
-        name=f'{identity.node}: {part}', hardware_id=identity.hardware, level=level,
+        name=f'{identity.node}: {name}', hardware_id=identity.hardware, level=level,
         message=message,
         values=[KeyValue(key=key, value=f'{value:.3f}' if isinstance(value, float) else str(value))
                 for key, value in values.items()])
 
 
-def frame_status(identity: Identity, header: Header, detections: Detections, counts: Counts, *,
-                 wait_ms: float, age_ms: float) -> DiagnosticArray:
-    """Return what is known of one processed image, under that image's own header.
-
-    Args:
-        identity: who reports.
-        header: of the image.
-        detections: with the depth that ran and the times it took.
-        counts: the totals with this image.
-        wait_ms: from the image's arrival to the start of its processing.
-        age_ms: from the image's stamp to now; nan without a stamp.
-    """
-    timing = detections.timing
+def frame_status(identity: Identity, header: Header, report: FrameReport) -> DiagnosticArray:
+    """Return what is known of one image, under its own header; WARN where no depth fits."""
+    detections, timing = report.detections, report.detections.timing
     values = {
         'depth': detections.depth,
+        'why': report.choice.reason,
+        'shortfall': report.choice.shortfall,
+        'mission_mode': report.mission_mode,
         'preprocess_ms': timing.preprocess_ms,
         'network_ms': timing.network_ms,
         'decode_ms': timing.decode_ms,
         'total_ms': timing.total_ms,
-        'wait_ms': wait_ms,
-        'age_ms': age_ms,
+        'wait_ms': report.wait_ms,
+        'age_ms': report.age_ms,
         'detections': len(detections),
-        **_totals(counts),
+        **_totals(report.counts),
     }
+    short = report.shortfall
     return DiagnosticArray(header=header, status=[
-        status(identity, 'frame', OK, detections.depth, values)])
+        status(identity, 'frame', WARN if short else OK,
+               f'{detections.depth}; {short}' if short else detections.depth, values)])
 
 
-def input_status(identity: Identity, finding: Finding | None, counts: Counts, rate_hz: float,
-                 topic: str, transport: str) -> DiagnosticStatus:
+def input_status(identity: Identity, finding: Finding | None, gate: str, counts: Counts,
+                 rate_hz: float, topic: str, transport: str) -> DiagnosticStatus:
     """Return whether images arrive; WARN with the fix where something is wrong."""
     values = {'topic': topic, 'rate_hz': rate_hz, 'transport': transport, **_totals(counts)}
     if finding is None:
-        return status(identity, 'input', OK, 'not configured', values)
+        return status(identity, 'input', OK, gate, values)
     return status(identity, 'input', WARN if finding.bad else OK, finding.text, values)
 
 
-def inference_status(identity: Identity, gate: str, statistics: FrameStatistics, depth: str,
-                     rate_hz: float, last_error: str) -> DiagnosticStatus:
-    """Return how frames are processed; ERROR when the last ten all failed.
+@dataclass(frozen=True)
+class Running:
+    """How the frames of a camera are processed.
 
-    Args:
-        identity: who reports.
+    Attributes:
         gate: why nothing is processed ('inactive', 'disabled'); empty when it is.
-        statistics: of all frames.
-        depth: the depth in force.
+        depth: that was set; 'auto' where a policy chooses.
+        mission_mode: in force.
         rate_hz: frames processed per second.
+        why: the reason for the depth of the newest frame.
+        short: one clause where no depth fits the budget.
         last_error: of the newest frame that failed.
     """
+
+    gate: str
+    depth: str
+    mission_mode: str = ''
+    rate_hz: float = 0.0
+    why: str = ''
+    short: str = ''
+    last_error: str = ''
+
+
+def inference_status(identity: Identity, running: Running,
+                     statistics: FrameStatistics) -> DiagnosticStatus:
+    """Return how frames are processed: WARN when no depth fits, ERROR when the last ten failed."""
     p50, p95, p99 = statistics.quantiles_ms(0.50, 0.95, 0.99)
     failures = statistics.failures_in_a_row
     counts = statistics.counts
-    level, message = OK, gate or f'{rate_hz:.1f} images/s at depth {depth}'
+    level = OK
+    message = running.gate or f'{running.rate_hz:.1f} images/s at depth {running.depth}'
+    if running.short and not running.gate:
+        level, message = WARN, running.short
     if failures:
         level = ERROR if failures >= MAX_FAILURES else WARN
-        message = f'the last {failures} images failed: {last_error}'
+        message = f'the last {failures} images failed: {running.last_error}'
     return status(identity, 'inference', level, message, {
-        'depth': depth, 'rate_hz': rate_hz, 'p50_ms': p50, 'p95_ms': p95, 'p99_ms': p99,
-        'processed': counts.processed, 'dropped': counts.dropped, 'failed': counts.failed,
-        'last_error': last_error})
+        'depth': running.depth, 'why': running.why, 'mission_mode': running.mission_mode,
+        'rate_hz': running.rate_hz, 'p50_ms': p50, 'p95_ms': p95, 'p99_ms': p99,
+        'processed': counts.processed, 'dropped': counts.dropped, 'refused': counts.refused,
+        'failed': counts.failed, 'last_error': running.last_error})
 
 
-def model_status(identity: Identity, facts: Mapping[str, object], error: str) -> DiagnosticStatus:
-    """Return which model is loaded; ERROR with the reason where loading failed."""
+def model_status(identity: Identity, facts: Mapping[str, object], error: str,
+                 warning: str = '') -> DiagnosticStatus:
+    """Return which model is loaded; ERROR with the reason where loading failed.
+
+    Args:
+        identity: who reports.
+        facts: about the model.
+        error: why it could not be loaded.
+        warning: what should be better about how it runs.
+    """
     if error:
         return status(identity, 'model', ERROR, error, facts)
+    if warning:
+        return status(identity, 'model', WARN, warning, facts)
     return status(identity, 'model', OK, str(facts.get('model', 'not loaded')), facts)
+
+
+def energy_status(identity: Identity, reading: Reading, limits: Mapping[str, float], words: str,
+                  warning: str) -> DiagnosticStatus:
+    """Return what the machine draws; WARN where a limit is set that nothing is measured for.
+
+    Args:
+        identity: who reports.
+        reading: of this second.
+        limits: in force, by parameter.
+        words: what is read.
+        warning: why a limit cannot be kept; empty where all can.
+    """
+    known = {'power_w': reading.power_w, 'temperature_c': reading.temperature_c}
+    return status(identity, 'energy', WARN if warning else OK, warning or words, {
+        **{name: 'unknown' if value is None else value for name, value in known.items()},
+        **limits})
 
 
 def _totals(counts: Counts) -> dict[str, int]:
     return {'received': counts.received, 'processed': counts.processed, 'dropped': counts.dropped,
-            'failed': counts.failed, 'lost_in_transport': counts.lost_in_transport}
+            'refused': counts.refused, 'failed': counts.failed,
+            'lost_in_transport': counts.lost_in_transport}

@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node counts: images received, processed, dropped, lost and failed, and their times.
+"""What the node counts: images received, processed, dropped, refused, lost and failed; times.
 
 No ROS here. Every method may be called from any thread.
 """
@@ -25,6 +25,7 @@ class Counts:
         replaced: images that a newer one pushed out of the slot.
         missing: numbers left out in the publishers' sequences: lost, or overtaken in the queue.
         processed: images whose detections were published.
+        refused: images that were older than allowed when their turn came.
         failed: images that could not be read or processed.
         lost_in_transport: images that the middleware says were sent to this node and never came.
     """
@@ -33,6 +34,7 @@ class Counts:
     replaced: int = 0
     missing: int = 0
     processed: int = 0
+    refused: int = 0
     failed: int = 0
     lost_in_transport: int = 0
 
@@ -73,13 +75,15 @@ class FrameStatistics:
         with self._lock:
             return self._failures_in_a_row
 
-    def add(self, *, arrived: int = 0, replaced: int = 0, missing: int = 0, lost: int = 0) -> None:
-        """Count images that came, were pushed out, were left out, or were lost."""
+    def add(self, *, arrived: int = 0, replaced: int = 0, missing: int = 0, lost: int = 0,
+            refused: int = 0) -> None:
+        """Count images that came, were pushed out, were left out, were lost, or were too old."""
         with self._lock:
             old = self._counts
             self._counts = replace(old, arrived=old.arrived + arrived,
                                    replaced=old.replaced + replaced,
                                    missing=old.missing + missing,
+                                   refused=old.refused + refused,
                                    lost_in_transport=old.lost_in_transport + lost)
 
     def add_processed(self, total_ms: float) -> Counts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import copy
 import time
-from typing import Any
+from typing import Any, TypeAlias
 
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -21,28 +21,57 @@ from rclpy.qos import (
     qos_check_compatible,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from anydepth_ros.frame_statistics import FrameStatistics, SequenceGaps
-from anydepth_ros.input_watch import IMAGE_TYPE, Finding, InputView, InputWatch, Publisher
-from anydepth_ros.mailbox import Mailbox
+from anydepth_ros.input_watch import (
+    COMPRESSED_TYPE,
+    IMAGE_TYPE,
+    Finding,
+    InputView,
+    InputWatch,
+    Publisher,
+)
+from anydepth_ros.parameters import ParameterError, Settings
+from anydepth_ros.scheduler import Slot
 
+AnyImage: TypeAlias = Image | CompressedImage
+TRANSPORTS = {'raw': Image, 'compressed': CompressedImage}
 # Best effort matches every publisher; depth 1 because only the newest image is of use.
 IMAGE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
                        reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class ImageInput:
-    """Subscribes `image`, fills the slot while `is_open()`, and watches that images arrive."""
+    """Subscribes a topic, fills the slot while `is_open()`, and watches that images arrive."""
 
-    def __init__(self, node: Node, mailbox: Mailbox[Image], statistics: FrameStatistics,
-                 is_open: Callable[[], bool]) -> None:
+    def __init__(self, node: Node, name: str, transport: str, slot: Slot[AnyImage],
+                 statistics: FrameStatistics, is_open: Callable[[], bool]) -> None:
+        """Subscribe.
+
+        Args:
+            node: whose subscription it is.
+            name: of the topic with raw images, before remapping.
+            transport: 'raw', or 'compressed' for the topic beside it.
+            slot: where images go.
+            statistics: where they are counted.
+            is_open: whether they are wanted at this moment.
+
+        Raises:
+            ParameterError: there is no such transport.
+        """
+        if transport not in TRANSPORTS:
+            raise ParameterError(f'image_transport: {transport!r} is not one of '
+                                 f'{", ".join(TRANSPORTS)}')
         self._node = node
-        self._mailbox = mailbox
+        self._name = name
+        self._type = TRANSPORTS[transport]
+        self._slot = slot
         self._statistics = statistics
         self._is_open = is_open
         self._gaps = SequenceGaps()
-        self._zero_stamp = False
+        self._stamp_ns = 0
+        self._arrived_ns = 0
         self._arrived = 0
         self._watch = InputWatch(time.monotonic())
         # A copy, because rclpy writes the qos_overrides into it.
@@ -67,20 +96,26 @@ class ImageInput:
 
     def _subscribe(self, **events: Any) -> None:
         self._subscription = self._node.create_subscription(
-            Image, 'image', self._on_image, self._qos, callback_group=self._group,
+            self._type, self._topic_name(), self._on_image, self._qos, callback_group=self._group,
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._on_incompatible, **events),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
-    def _on_image(self, message: Image, info: Any) -> None:
+    def _topic_name(self) -> str:
+        """Return the name to subscribe; a remapping of the raw topic counts for the other too."""
+        if self._type is Image:
+            return self._name
+        return f'{self._node.resolve_topic_name(self._name)}/compressed'
+
+    def _on_image(self, message: AnyImage, info: Any) -> None:
         self._arrived += 1
-        stamp = message.header.stamp
-        self._zero_stamp = not (stamp.sec or stamp.nanosec)
+        self._stamp_ns = stamp_ns(message)
+        self._arrived_ns = self._node.get_clock().now().nanoseconds
         if not self._is_open():
             self._gaps = SequenceGaps()
             return
         missing = self._missing(info)
-        self._statistics.add(arrived=1, replaced=self._mailbox.put(message), missing=missing,
+        self._statistics.add(arrived=1, replaced=self._slot.put(message), missing=missing,
                              lost=0 if self._counts_lost else missing)
 
     def _missing(self, info: Any) -> int:
@@ -102,15 +137,20 @@ class ImageInput:
     def _on_incompatible(self, _: Any) -> None:
         """Leave the telling to `look`, which names the publisher and the fix."""
 
-    def look(self) -> Finding:
+    def look(self, settings: Settings) -> Finding:
         """Judge the input; called about once a second. A new finding is logged, with its fix."""
         counts = self._statistics.counts
         publishers = [_publisher(info, self._qos) for info in
                       self._node.get_publishers_info_by_topic(self.topic)]
         finding = self._watch.look(InputView(
-            now=time.monotonic(), topic=self.topic, publishers=publishers,
+            now=time.monotonic(), topic=self.topic, name=self._name, publishers=publishers,
+            type=self._type_name, compressed=self._has_compressed_twin(publishers),
             received=self._arrived, lost=counts.lost_in_transport,
-            other_topics=() if publishers else self._other_topics(), zero_stamp=self._zero_stamp,
+            other_topics=() if publishers else self._other_topics(),
+            zero_stamp=self._arrived > 0 and not self._stamp_ns,
+            ahead_s=(self._stamp_ns - self._arrived_ns) / 1e9 if self._stamp_ns else 0.0,
+            processed=counts.processed, refused=counts.refused, dropped=counts.dropped,
+            max_age_ms=settings.max_age_ms, rate_limited=settings.rate_limit_hz > 0,
             rmw=rclpy.get_rmw_implementation_identifier()))
         if finding.new and finding.kind != 'waiting':
             log = self._node.get_logger()
@@ -121,11 +161,25 @@ class ImageInput:
         self.finding = finding
         return finding
 
+    @property
+    def _type_name(self) -> str:
+        return IMAGE_TYPE if self._type is Image else COMPRESSED_TYPE
+
+    def _has_compressed_twin(self, publishers: list[Publisher]) -> bool:
+        return (not publishers and self._type is Image
+                and self._node.count_publishers(f'{self.topic}/compressed') > 0)
+
     def _other_topics(self) -> list[str]:
         own = f'{self._node.get_fully_qualified_name()}/'
         return sorted(name for name, types in self._node.get_topic_names_and_types()
-                      if IMAGE_TYPE in types and not name.startswith(own) and name != self.topic
-                      and self._node.count_publishers(name))
+                      if self._type_name in types and name != self.topic
+                      and not name.startswith(own) and self._node.count_publishers(name))
+
+
+def stamp_ns(message: AnyImage) -> int:
+    """Return the stamp of an image in nanoseconds; 0 where it has none."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
 def _publisher(info: Any, qos: QoSProfile) -> Publisher:

@@ -8,15 +8,22 @@ each finding once, when it begins.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anydepth_ros import transport
 
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
+COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
 GRACE_S = 3.0
 SILENT_S = 5.0
 LOST_SHARE = 0.05
+AHEAD_S = 0.1
+# Over how many looks, of how many images at least, which share of drops means too slow.
+SLOW_LOOKS = 5
+SLOW_IMAGES = 10
+SLOW_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,14 @@ class InputView:
         received, lost: totals.
         other_topics: other topics that carry images.
         zero_stamp: the newest image has no stamp.
+        ahead_s: by how much the stamp of the newest image was in the future.
+        processed, refused, dropped: totals; refused are those older than `max_age_ms`.
+        max_age_ms: how old images may be; 0: any age.
+        rate_limited: images are dropped on purpose.
         rmw: name of the middleware.
+        name: of the topic before remapping.
+        type: name of the message type that is subscribed.
+        compressed: somebody publishes compressed images beside.
     """
 
     now: float
@@ -55,7 +69,16 @@ class InputView:
     lost: int = 0
     other_topics: Sequence[str] = ()
     zero_stamp: bool = False
+    ahead_s: float = 0.0
+    processed: int = 0
+    refused: int = 0
+    dropped: int = 0
+    max_age_ms: float = 0.0
+    rate_limited: bool = False
     rmw: str = 'rmw_fastrtps_cpp'
+    name: str = 'image'
+    type: str = IMAGE_TYPE
+    compressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +109,7 @@ class InputWatch:
         self._last_arrival = now
         self._last: InputView | None = None
         self._kind = ''
+        self._pace: deque[tuple[int, int]] = deque(maxlen=SLOW_LOOKS)
 
     def look(self, view: InputView) -> Finding:
         """Judge `view` against the one before."""
@@ -95,31 +119,28 @@ class InputWatch:
         if arrived:
             self._last_arrival = view.now
         self._last = view
-        kind, text = self._judge(view, arrived, lost)
+        self._pace.append((view.processed - before.processed, view.dropped - before.dropped))
+        kind, text = self._judge(view, arrived, lost, view.refused - before.refused)
         finding = Finding(kind, text, kind != self._kind)
         self._kind = kind
         return finding
 
-    def _judge(self, view: InputView, arrived: int, lost: int) -> tuple[str, str]:
+    def _judge(self, view: InputView, arrived: int, lost: int, refused: int) -> tuple[str, str]:
         topic = view.topic
         if lost > LOST_SHARE * (arrived + lost):
             return 'lost', (f'{lost} of the last {arrived + lost} images on {topic} were lost in '
                             f'transport: {transport.advice(view.rmw, topic)}')
         if arrived:
-            if view.zero_stamp:
-                return 'zero_stamp', (f'images on {topic} have no stamp (0): their age is unknown '
-                                      'and nobody can pair detections with them; set '
-                                      'header.stamp in the camera driver')
-            return 'ok', f'images arrive on {topic}'
+            return self._judge_arriving(view, refused)
         if view.now - self._started < GRACE_S:
             return 'waiting', f'waiting for the first image on {topic}'
         if not view.publishers:
             return 'no_publisher', _no_publisher(view)
         types = {publisher.type for publisher in view.publishers}
-        if IMAGE_TYPE not in types:
-            return 'other_type', (f'{topic} carries {", ".join(sorted(types))}, not {IMAGE_TYPE}; '
-                                  'remap image:= to the topic with the raw images')
-        reasons = [p.incompatible for p in view.publishers if p.type == IMAGE_TYPE]
+        if view.type not in types:
+            return 'other_type', (f'{topic} carries {", ".join(sorted(types))}, not {view.type}; '
+                                  f'remap {view.name}:= to the topic with the images')
+        reasons = [p.incompatible for p in view.publishers if p.type == view.type]
         if all(reasons):
             return 'qos', (f'QoS of {topic} does not match its publisher ({reasons[0]}): remove '
                            'the qos_overrides parameters; best effort, the default, matches all')
@@ -132,10 +153,39 @@ class InputWatch:
                           f'{SILENT_S:g} s: either it is paused, or its images get lost; '
                           f'{transport.advice(view.rmw, topic)}')
 
+    def _judge_arriving(self, view: InputView, refused: int) -> tuple[str, str]:
+        """Judge images that arrive: their stamps, their age, and whether there are too many."""
+        topic = view.topic
+        if view.zero_stamp:
+            return 'zero_stamp', (f'images on {topic} have no stamp (0): their age is unknown and '
+                                  'nobody can pair detections with them; set header.stamp in the '
+                                  'camera driver')
+        if view.ahead_s > AHEAD_S:
+            return 'future_stamp', (f'images on {topic} are stamped {view.ahead_s:.1f} s in the '
+                                    'future: synchronise the clocks of the two machines, or set '
+                                    'use_sim_time where the images are played back')
+        if refused:
+            return 'stale', (f'images on {topic} are refused, because they are older than '
+                             f'max_age_ms {view.max_age_ms:g} when their turn comes: choose a '
+                             'shallower depth or a latency budget, find what delays them on the '
+                             'way, or raise max_age_ms')
+        processed, dropped = (sum(column) for column in zip(*self._pace))
+        images = processed + dropped
+        if not view.rate_limited and images >= SLOW_IMAGES and dropped > SLOW_SHARE * images:
+            return 'slow', (f'inference is slower than the camera: {dropped} of the last {images} '
+                            f'images on {topic} were dropped for newer ones; choose a shallower '
+                            'depth, set target_fps to the rate of the camera, or set '
+                            'rate_limit_hz if so many are enough')
+        return 'ok', f'images arrive on {topic}'
+
 
 def _no_publisher(view: InputView) -> str:
     text = f'nobody publishes {view.topic}'
+    suffix = '/compressed' if view.type == COMPRESSED_TYPE else ''
+    if view.compressed:
+        return (f'{text}, but compressed images are on {view.topic}/compressed: start with '
+                '-p image_transport:=compressed')
     if not view.other_topics:
         return f'{text}, nor images on any other topic: start the camera'
     return (f'{text}; images are on {", ".join(view.other_topics[:5])}: start with '
-            f'--ros-args -r image:={view.other_topics[0]}')
+            f'--ros-args -r {view.name}:={view.other_topics[0].removesuffix(suffix)}')

@@ -17,10 +17,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from anydepth_core.detections import Detections
 from anydepth_core.runtime.draw import draw_detections
+from anydepth_core.runtime.preprocess import Color
 from anydepth_ros.conversions import to_detection_array, to_image, to_label_info
-from anydepth_ros.diagnostics import Identity, frame_status
-from anydepth_ros.encodings import Color
-from anydepth_ros.frame_statistics import Counts
+from anydepth_ros.diagnostics import FrameReport, Identity, frame_status
 
 # Reliable serves reliable and best-effort subscribers.
 RESULT_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5,
@@ -37,20 +36,23 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
 
 class Outputs:
-    """The publishers of one configured node; they are silent while the node is not active."""
+    """The publishers of one camera; they are silent while the node is not active."""
 
     def __init__(self, node: ManagedNode, identity: Identity,
                  class_names: tuple[str, ...]) -> None:
+        def topic(name: str) -> str:
+            return f'~/{identity.camera}/{name}' if identity.camera else f'~/{name}'
         self._node = node
         self._identity = identity
         self._class_names = class_names
+        self._threshold: float | None = None
         self._frame_status: LifecyclePublisher = node.create_lifecycle_publisher(
-            DiagnosticArray, '~/frame_status', RESULT_QOS)
+            DiagnosticArray, topic('frame_status'), RESULT_QOS)
         self._debug_image: LifecyclePublisher = node.create_lifecycle_publisher(
-            Image, '~/debug_image', DEBUG_QOS)
+            Image, topic('debug_image'), DEBUG_QOS)
         self._detections: LifecyclePublisher = node.create_lifecycle_publisher(
-            Detection2DArray, '~/detections', RESULT_QOS)
-        self._label_info = node.create_publisher(LabelInfo, '~/label_info', LATCHED_QOS)
+            Detection2DArray, topic('detections'), RESULT_QOS)
+        self._label_info = node.create_publisher(LabelInfo, topic('label_info'), LATCHED_QOS)
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -59,7 +61,10 @@ class Outputs:
         self._node.destroy_publisher(self._label_info)
 
     def publish_labels(self, threshold: float) -> None:
-        """Latch the class names with the score threshold in force."""
+        """Latch the class names with the score threshold in force, if that is another."""
+        if threshold == self._threshold:
+            return
+        self._threshold = threshold
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._label_info.publish(to_label_info(self._class_names, threshold, header))
 
@@ -67,14 +72,9 @@ class Outputs:
         """Publish one array for one image, also when nothing was found."""
         self._detections.publish(to_detection_array(detections, header))
 
-    def publish_status(self, detections: Detections, header: Header, counts: Counts,
-                       wait_ms: float) -> None:
-        """Publish which depth ran, the times it took, and the totals with this image."""
-        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
-        now_ns = self._node.get_clock().now().nanoseconds
-        age_ms = (now_ns - stamp_ns) / 1e6 if stamp_ns else float('nan')
-        self._frame_status.publish(frame_status(
-            self._identity, header, detections, counts, wait_ms=wait_ms, age_ms=age_ms))
+    def publish_status(self, header: Header, report: FrameReport) -> None:
+        """Publish what is known of one processed image."""
+        self._frame_status.publish(frame_status(self._identity, header, report))
 
     def publish_debug_image(self, pixels: NDArray[np.uint8], color: Color, detections: Detections,
                             header: Header) -> None:

@@ -1,10 +1,10 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameter table on a node: declares it, answers sets, and holds the snapshot in force."""
+"""The parameter table on a node: declares it, answers sets, and holds the snapshots in force."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import threading
 from typing import Any
 
@@ -18,41 +18,69 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from anydepth_core.errors import AnyDepthError
+from anydepth_ros import mission_modes
+from anydepth_ros.parameter_changes import at_start, completed, refused_by_type, set_apart
 from anydepth_ros.parameters import (
     BY_NAME,
     LIVE,
-    SPECS,
     ModelFacts,
     Settings,
     Spec,
+    camera_names,
     check,
     coerce,
     make_settings,
+    scoped,
+    table,
 )
+from anydepth_ros.transport import shared_file
+
+PACKAGED_MODES = 'config/mission_modes.yaml'
 
 
 class ParameterServer:
     """Keeps `settings` equal to the node's parameters, and refuses what cannot be with a reason.
 
-    `settings` is replaced, never changed: take it once per frame from any thread.
+    Attributes:
+        cameras: their names; one empty name for a single one.
+        modes: the mission modes by name.
+        settings: by name of the camera; '' has what cameras follow. Replaced, never changed: take
+            it once per frame from any thread.
     """
 
-    def __init__(self, node: Node, changed: Callable[[Settings], None]) -> None:
+    def __init__(self, node: Node, changed: Callable[[], None],
+                 impossible: Callable[[Mapping[str, Any]], str] = lambda _: '') -> None:
         """Declare every parameter.
 
         Args:
             node: whose parameters they are.
-            changed: called with the new snapshot after each change; it must not raise.
+            changed: called after each change of `settings`; it must not raise.
+            impossible: returns why values that somebody asks for cannot be kept on this machine.
 
         Raises:
             ParameterError, DepthError: a value given at start that cannot be.
         """
         self._node = node
         self._changed = changed
+        self._impossible = impossible
         self._lock = threading.Lock()
         self._model: ModelFacts | None = None
-        values = {spec.name: declare(node, spec) for spec in SPECS}
-        self.settings = make_settings(values, None)
+        self._refusal = ''
+        self.cameras = camera_names(declare(node, BY_NAME['cameras']))
+        self.specs = table(self.cameras)
+        values: dict[str, Any] = {'cameras': list(self.cameras)}
+        for name, spec in self.specs.items():
+            if name != 'cameras':
+                plain = values.get(name.rpartition('.')[2], spec.default)
+                values[name] = declare(node, spec, plain)
+        self._live = [name for name in self.specs if name.rpartition('.')[2] in LIVE]
+        path = values['mission_modes_file'] or shared_file(PACKAGED_MODES)
+        self.modes = mission_modes.load(path)
+        follows = at_start({name: values[name] for name in self._live}, self.cameras, self.modes)
+        node.set_parameters([_parameter(name, value) for name, value in follows.items()])
+        values = self.live_values()
+        self._own = set_apart(self._live, values, ())
+        self.settings: Mapping[str, Settings] = self._snapshots(values, None)
         node.add_pre_set_parameters_callback(self._pre_set)
         node.add_on_set_parameters_callback(self._on_set)
         node.add_post_set_parameters_callback(self._post_set)
@@ -60,73 +88,116 @@ class ParameterServer:
     def __getitem__(self, name: str) -> Any:
         return self._node.get_parameter(name).value
 
-    def attach(self, model: ModelFacts | None) -> Settings:
+    def live_values(self) -> dict[str, Any]:
+        """Return the live parameters by full name."""
+        # Through coerce, because an empty list reads back as [''] where that was its default.
+        return {name: coerce(self.specs[name], self[name]) for name in self._live}
+
+    def attach(self, model: ModelFacts | None) -> None:
         """Validate against `model` from now on; None: no model is loaded.
 
         Raises:
-            ParameterError, DepthError: the present values do not suit the model; nothing changes.
+            ParameterError, DepthError, BudgetError, ProfileError: the present values do not suit
+                the model; nothing changes.
         """
         with self._lock:
-            settings = make_settings(self._values(), model)
+            self.settings = self._snapshots(self.live_values(), model)
             self._model = model
-            self.settings = settings
-            return settings
 
-    def _values(self) -> dict[str, Any]:
-        # Through coerce, because an empty list reads back as [''] where that was its default.
-        return {name: coerce(BY_NAME[name], self[name]) for name in LIVE}
+    def _snapshots(self, values: Mapping[str, Any],
+                   model: ModelFacts | None) -> dict[str, Settings]:
+        return {camera: make_settings(self._of(camera, values), model)
+                for camera in dict.fromkeys(('', *self.cameras))}
+
+    def _of(self, camera: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the live parameters of a camera by plain name."""
+        return {name: values.get(scoped(camera, name), values.get(name, BY_NAME[name].default))
+                for name in LIVE}
 
     def _pre_set(self, parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
-        return [_coerced(p) if p.name in BY_NAME else p for p in parameters]
+        """Understand what was plainly meant, and add what follows from it."""
+        self._refusal = ''
+        given = [_coerced(p, self.specs[p.name]) if p.name in self.specs else p
+                 for p in parameters]
+        asked = {p.name: coerce(self.specs[p.name], p.value) for p in given
+                 if p.name in self._live}
+        if not asked or refused_by_type(asked):
+            return given
+        self._refusal = self._impossible(asked)
+        try:
+            found = completed(asked, self.live_values(), self._own, self.cameras, self.modes)
+        except AnyDepthError as error:
+            self._refusal = str(error)
+            return given
+        return [*(p for p in given if p.name not in found),
+                *(_parameter(name, value) for name, value in found.items())]
 
     def _on_set(self, parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
-        changed = {p.name: p.value for p in parameters if p.name in LIVE}
+        reason, self._refusal = self._refusal, ''
         try:
             with self._lock:
-                make_settings({**self._values(), **changed}, self._model)
+                if not reason:
+                    self._snapshots({**self.live_values(), **self._given(parameters)},
+                                    self._model)
         except AnyDepthError as error:
-            self._node.get_logger().warning(f'parameter refused: {error}')
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+            reason = str(error)
+        if reason:
+            self._node.get_logger().warning(f'parameter refused: {reason}')
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _given(self, parameters: Sequence[Parameter[Any]]) -> dict[str, Any]:
+        return {p.name: coerce(self.specs[p.name], p.value) for p in parameters
+                if p.name in self._live}
 
     def _post_set(self, parameters: Sequence[Parameter[Any]]) -> None:
-        changed = {p.name: p.value for p in parameters if p.name in LIVE}
-        if not changed:
+        given = self._given(parameters)
+        if not given:
             return
+        values = self.live_values()
+        self._own = set_apart(given, values, self._own)
         try:
             with self._lock:
-                self.settings = make_settings(self._values(), self._model)
+                self.settings = self._snapshots(values, self._model)
         except AnyDepthError as error:  # a model was loaded between the check and now
             self._node.get_logger().error(f'parameter not in force: {error}')
             return
-        shown = ', '.join(f'{name} = {value}' for name, value in changed.items())
+        shown = ', '.join(f'{name} = {value}' for name, value in given.items())
         self._node.get_logger().info(f'in force from the next frame: {shown}')
-        self._changed(self.settings)
+        self._changed()
 
 
-def _coerced(parameter: Parameter[Any]) -> Parameter[Any]:
-    spec = BY_NAME[parameter.name]
+def _coerced(parameter: Parameter[Any], spec: Spec) -> Parameter[Any]:
     value = coerce(spec, parameter.value)
-    if isinstance(spec.default, list):
-        return Parameter(parameter.name, Parameter.Type.STRING_ARRAY, value)
-    if value is parameter.value:
+    if value is parameter.value and not isinstance(spec.default, list):
         return parameter
-    return Parameter(parameter.name, value=value)
+    return _parameter(parameter.name, value)
 
 
-def declare(node: Node, spec: Spec) -> Any:
+def _parameter(name: str, value: Any) -> Parameter[Any]:
+    if isinstance(value, list):
+        return Parameter(name, Parameter.Type.STRING_ARRAY, value)
+    return Parameter(name, value=value)
+
+
+def declare(node: Node, spec: Spec, plain: Any = None) -> Any:
     """Declare one parameter and return its value.
+
+    Args:
+        node: whose parameter it is.
+        spec: what it is.
+        plain: its value where none is given; None: the default of the table.
 
     Raises:
         ParameterError: the value given at start is of a wrong type or out of range.
     """
-    default = spec.default or [''] if isinstance(spec.default, list) else spec.default
+    default = spec.default if plain is None else plain
+    default = default or [''] if isinstance(spec.default, list) else default
     # First without a type, only to read what was given: rclpy would refuse 1 where 1.0 is meant.
     given = node.declare_parameter(spec.name, default, ParameterDescriptor(dynamic_typing=True))
     node.undeclare_parameter(spec.name)
     value = coerce(spec, given.value)
     check(spec, value)
-    node.declare_parameter(spec.name, value or default if isinstance(value, list) else value,
+    node.declare_parameter(spec.name, value or [''] if isinstance(value, list) else value,
                            _descriptor(spec), ignore_override=True)
     return value
 

@@ -7,12 +7,15 @@ No ROS here: `parameter_server.py` declares this table and keeps it in step with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+import re
 from typing import Any
 
 from anydepth_core.depth import DepthSpace
 from anydepth_core.errors import AnyDepthError, nearest
+from anydepth_core.runtime.profile import Profile
+from anydepth_ros.depth_choice import AUTO, BUDGETS, Plan, make_plan
 
 
 class ParameterError(AnyDepthError):
@@ -31,6 +34,8 @@ class Spec:
         low: smallest valid number; None without a range.
         high: greatest valid number.
         read_only: can be given at start only.
+        node_wide: one for the whole node; all other live parameters each camera has its own of.
+        cameras_only: there only where several cameras are named.
     """
 
     name: str
@@ -40,12 +45,28 @@ class Spec:
     low: float | None = None
     high: float | None = None
     read_only: bool = False
+    node_wide: bool = False
+    cameras_only: bool = False
 
 
+DEPTHS = ("'full', 'base', 'full-STAGE…' or 'base+STAGE…' with p2 p3 p4 p5 fpn4 fpn3 pan4 pan5 "
+          'backbone neck fpn pan; @N at the end for N decoder layers of a model that has them')
 SPECS = (
     Spec('depth', 'full', 'How much of the network runs; takes effect on the next frame.',
-         "'full', 'base', 'full-STAGE…' or 'base+STAGE…' with p2 p3 p4 p5 fpn4 fpn3 pan4 pan5 "
-         'backbone neck fpn pan; @N at the end for N decoder layers of a model that has them'),
+         f"{DEPTHS}; 'auto': what the budget allows, which needs a profile"),
+    Spec('latency_budget_ms', 0.0, 'Milliseconds that 95 of 100 images stay within, from pixels '
+         'to detections; 0: none. A budget sets depth to auto and the other budgets to 0.',
+         low=0.0, high=1e6),
+    Spec('compute_budget_gflops', 0.0, 'GFLOPs that an image needs on average; 0: none. A budget '
+         'sets depth to auto and the other budgets to 0.', low=0.0, high=1e6),
+    Spec('target_fps', 0.0, 'Images per second to keep up with on average; 0: none. Several '
+         'cameras share the time in equal parts. A budget sets depth to auto and the other '
+         'budgets to 0.', low=0.0, high=1000.0),
+    Spec('depth_floor', 'base', 'What depth auto always runs.', DEPTHS),
+    Spec('depth_ceiling', 'full', 'All that depth auto may run.', DEPTHS),
+    Spec('mission_mode', '', 'Sets the parameters that a mode of mission_modes_file names. Reads '
+         "'custom' once one of them was set to something else.",
+         "name of a mode; '': none, and everything stays as it is"),
     Spec('score_threshold', 0.3, 'Objects with a lower score are left out.', low=0.0, high=1.0),
     Spec('nms_iou', 0.7, 'Of two boxes of one class that overlap more (intersection over union) '
          'the better is kept; no effect on models that need no such step.', low=0.0, high=1.0),
@@ -53,7 +74,24 @@ SPECS = (
          low=1, high=1000),
     Spec('classes', [], 'Names or indices of the classes to report; empty: all.',
          'names as in ~/label_info, or their indices'),
+    Spec('rate_limit_hz', 0.0, 'At most this many images per second are processed; 0: all.',
+         low=0.0, high=1000.0),
+    Spec('max_age_ms', 0.0, 'Images whose stamp is older when their turn comes are refused and '
+         'counted; 0: none is.', low=0.0, high=1e6),
+    Spec('priority', 1, 'How many images of this camera are processed for one of a camera with '
+         'priority 1, when there is no time for all.', low=1, high=100, cameras_only=True),
     Spec('enabled', True, 'False: images are not processed and nothing is published.'),
+    Spec('power_budget_w', 0.0, 'Watts above which depth auto is made shallower step by step, '
+         'where a sensor tells; 0: none.', low=0.0, high=1e5, node_wide=True),
+    Spec('max_temperature_c', 0.0, 'Degrees Celsius above which depth auto is made shallower step '
+         'by step, where a sensor tells; 0: none.', low=0.0, high=150.0, node_wide=True),
+    Spec('cameras', [], 'Names of the cameras; empty: one without a name. Camera `front` has the '
+         'topics front/image and ~/front/detections, and the parameters front.depth and so on, '
+         'which follow depth and so on until they are set.',
+         'small letters, digits and single _ between', read_only=True),
+    Spec('image_transport', 'raw', 'raw: sensor_msgs/Image on the topic `image`; compressed: '
+         'sensor_msgs/CompressedImage (JPEG or PNG) on the topic `image`/compressed.',
+         "'raw' or 'compressed'", read_only=True),
     Spec('weights', 'scenes', 'Name of packaged weights, or path of a .safetensors file.',
          read_only=True),
     Spec('backend', 'auto', 'What runs the network; auto says in the log what it chose.',
@@ -62,10 +100,18 @@ SPECS = (
          'that is not there is an error.', read_only=True),
     Spec('precision', 'fp32', "Number format of the network: 'fp32', or what the backend offers.",
          read_only=True),
+    Spec('profile', '', "File of 'anydepth profile'; empty: the one of this device, model and "
+         'precision in the cache, if there is one.', read_only=True),
+    Spec('profile_on_start', False, 'Measure a profile when there is none, which takes about ten '
+         'seconds; it is kept in the cache.', read_only=True),
+    Spec('mission_modes_file', '', 'YAML file of the mission modes; empty: the packaged one.',
+         read_only=True),
     Spec('autostart', True, 'Configure and activate at start; false leaves that to a lifecycle '
          'manager.', read_only=True),
 )
 BY_NAME: Mapping[str, Spec] = {spec.name: spec for spec in SPECS}
+CAMERA_NAME = re.compile('[a-z][a-z0-9]*(_[a-z0-9]+)*')
+MAX_CAMERAS = 16
 
 
 @dataclass(frozen=True)
@@ -73,24 +119,47 @@ class Settings:
     """What one frame is processed with: a snapshot that never changes.
 
     Attributes are the live parameters; `class_indices` is None until a model is known or when
-    every class is reported.
+    every class is reported, `plan` is None until a model is known.
     """
 
     depth: str
+    latency_budget_ms: float
+    compute_budget_gflops: float
+    target_fps: float
+    depth_floor: str
+    depth_ceiling: str
+    mission_mode: str
     score_threshold: float
     nms_iou: float
     max_detections: int
     classes: tuple[str, ...]
+    rate_limit_hz: float
+    max_age_ms: float
+    priority: int
     enabled: bool
+    power_budget_w: float
+    max_temperature_c: float
     class_indices: frozenset[int] | None = None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a loaded model decides about the parameters."""
+    """What a loaded model decides about the parameters.
+
+    Attributes:
+        depths: that it has.
+        class_names: that it finds.
+        profile: what its depths cost here; None if nobody measured.
+        no_profile: how to come by one, for the refusal of depth auto without.
+        cameras: how many share it.
+    """
 
     depths: DepthSpace
     class_names: tuple[str, ...]
+    profile: Profile | None = None
+    no_profile: str = ''
+    cameras: int = 1
 
 
 LIVE = tuple(field.name for field in fields(Settings) if field.name in BY_NAME)
@@ -156,15 +225,25 @@ def make_settings(values: Mapping[str, Any], model: ModelFacts | None) -> Settin
     """
     for name in LIVE:
         check(BY_NAME[name], values[name])
-    depth = values['depth']
+    given = [f'{name} {values[name]:g}' for name in BUDGETS if values[name]]
+    if len(given) > 1:
+        raise ParameterError(f'{" and ".join(given)}: one budget at a time; set the others to 0')
+    plan = None
     if model is None:
-        DepthSpace(decoder_layers=999 if '@' in depth else None).parse(depth)
+        for name in ('depth', 'depth_floor', 'depth_ceiling'):
+            _check_depth(name, values[name])
     else:
-        model.depths.parse(depth)
+        plan = make_plan(values, model.depths, model.profile, model.no_profile, model.cameras)
     classes = tuple(values['classes'])
     indices = class_indices(classes, model.class_names) if model and classes else None
     return Settings(**{**{name: values[name] for name in LIVE}, 'classes': classes},
-                    class_indices=indices)
+                    class_indices=indices, plan=plan)
+
+
+def _check_depth(name: str, text: str) -> None:
+    """Refuse what no model can have as a depth."""
+    if name != 'depth' or text != AUTO:
+        DepthSpace(decoder_layers=999 if '@' in text else None).parse(text)
 
 
 def class_indices(classes: tuple[str, ...], names: tuple[str, ...]) -> frozenset[int]:
@@ -185,3 +264,34 @@ def class_indices(classes: tuple[str, ...], names: tuple[str, ...]) -> frozenset
                                  f'{nearest(word, names)}; it has {shown} '
                                  f'(or indices 0 to {len(names) - 1})')
     return frozenset(found)
+
+
+def camera_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the cameras; one empty name where none is given.
+
+    Raises:
+        ParameterError: a name that cannot be part of a topic, or that comes twice.
+    """
+    for name in names:
+        if not CAMERA_NAME.fullmatch(name) or len(name) > 40 or name in BY_NAME:
+            raise ParameterError(f'cameras: {name!r} cannot name a camera; valid: small letters, '
+                                 'digits and single _ between, and no name of a parameter')
+    if len(set(names)) < len(names) or len(names) > MAX_CAMERAS:
+        raise ParameterError(f'cameras: {", ".join(names)}; valid: up to {MAX_CAMERAS} names, '
+                             'each once')
+    return tuple(names) or ('',)
+
+
+def scoped(camera: str, name: str) -> str:
+    """Return the full name of a parameter of a camera; '' is the node itself."""
+    return f'{camera}.{name}' if camera else name
+
+
+def table(cameras: Sequence[str]) -> dict[str, Spec]:
+    """Return every parameter of a node with these cameras, by full name; the node's come first."""
+    several = tuple(cameras) != ('',)
+    found = {spec.name: spec for spec in SPECS if several or not spec.cameras_only}
+    for camera in cameras if several else ():
+        found.update({scoped(camera, spec.name): replace(spec, name=scoped(camera, spec.name))
+                      for spec in SPECS if not (spec.read_only or spec.node_wide)})
+    return found

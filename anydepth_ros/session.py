@@ -1,109 +1,175 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What exists while the node is configured: the model, its thread, its topics."""
+"""What exists while the node is configured: the model, its thread, its cameras."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
+import threading
 import time
-
-from sensor_msgs.msg import Image
+from typing import Any
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.detector import Detector
-from anydepth_ros.conversions import to_array
+from anydepth_core.runtime.devices import available_devices
+from anydepth_core.runtime.policy_budgeted import Budgeted
+from anydepth_ros.camera import Camera
+from anydepth_ros.depth_choice import make_policy
 from anydepth_ros.diagnostics import Identity
-from anydepth_ros.frame_statistics import FrameStatistics
-from anydepth_ros.image_input import ImageInput
-from anydepth_ros.mailbox import Letter, Mailbox
-from anydepth_ros.outputs import ManagedNode, Outputs
+from anydepth_ros.image_input import AnyImage
+from anydepth_ros.outputs import ManagedNode
 from anydepth_ros.parameter_server import ParameterServer
 from anydepth_ros.parameters import ModelFacts
+from anydepth_ros.profile_keeper import ProfileKeeper
+from anydepth_ros.profiles import as_table
+from anydepth_ros.scheduler import Letter, Scheduler
+from anydepth_ros.unused_gpu import drivers, unused_gpu
 from anydepth_ros.worker import Worker
 
 
 class Session:
-    """A loaded detector between its input and its outputs, from configure to cleanup."""
+    """A loaded detector between its inputs and its outputs, from configure to cleanup."""
 
     def __init__(self, node: ManagedNode, parameters: ParameterServer,
-                 is_open: Callable[[], bool], asked_to_end: Callable[[], bool]) -> None:
+                 is_active: Callable[[], bool], asked_to_end: Callable[[], bool]) -> None:
         """Load and warm up the model, then create the thread and the topics.
 
         Args:
             node: whose topics they are.
             parameters: where the settings of each frame come from.
-            is_open: whether images are to be processed at this moment.
+            is_active: whether images are to be processed at this moment.
             asked_to_end: whether to give up on the way.
 
         Raises:
             AnyDepthError: weights, device or settings that cannot be; nothing is left behind.
         """
-        self._logger = node.get_logger()
-        self._parameters = parameters
-        self._is_open = is_open
+        self._node, self._parameters = node, parameters
+        self._open = threading.Lock()
         started = time.monotonic()
         detector = Detector.open(parameters['weights'], backend=parameters['backend'],
                                  device=parameters['device'], precision=parameters['precision'])
         loaded = time.monotonic()
-        self.identity = Identity(node.get_fully_qualified_name(), detector.device)
-        self.statistics = FrameStatistics()
-        self.last_error = ''
+        self._detector: Detector | None = detector
+        self._keeper = ProfileKeeper(detector, parameters['profile'], f'{self._name} of '
+                                     'anydepth_ros', asked_to_end)
+        if self._keeper.profile is None and parameters['profile_on_start']:
+            node.get_logger().info('measuring what each depth costs on this device, once')
+            self._keeper.measure()
+        profiled = time.monotonic()
         with ExitStack() as undo:
-            settings = parameters.attach(ModelFacts(detector.depths, detector.class_names))
             undo.callback(parameters.attach, None)
-            for depth in dict.fromkeys(('full', 'base', settings.depth)):
+            parameters.attach(self._model_facts(detector))
+            for depth in self._depths_to_warm_up():
                 if asked_to_end():
                     raise AnyDepthError('told to end')
                 detector.warm_up([depth])
             warm = time.monotonic()
-            self._detector: Detector | None = detector
-            self._mailbox: Mailbox[Image] = Mailbox()
-            # First, because a vision_msgs built without CMake leaves an error state in the thread
-            # that makes its publishers, and the next topic made there would complain.
-            self.input = ImageInput(node, self._mailbox, self.statistics, is_open)
-            undo.callback(self.input.destroy)
-            self.outputs = Outputs(node, self.identity, detector.class_names)
-            undo.callback(self.outputs.destroy)
-            worker = Worker(self._mailbox, self._process, self._report)
+            self._scheduler: Scheduler[AnyImage] = Scheduler()
+            self.cameras: dict[str, Camera] = {}
+            for name in parameters.cameras:
+                camera = self._camera(name, detector, is_active)
+                undo.callback(camera.destroy)
+                self.cameras[name] = camera
+            worker = Worker(self._scheduler, self._process, self._report)
             undo.callback(worker.close)
-            self.outputs.publish_labels(settings.score_threshold)
             self._undo = undo.pop_all()
-        self.facts = {
+        self.facts: dict[str, Any] = {
             'model': detector.model_name, 'weights': parameters['weights'],
             'weights_sha256': detector.weights_hash, 'classes': len(detector.class_names),
             'input_size': '{1}x{0}'.format(*detector.input_size), 'backend': detector.backend,
             'device': detector.device, 'precision': detector.precision,
-            'load_s': loaded - started, 'warm_up_s': warm - loaded}
+            'profile': self._keeper.where, 'load_s': loaded - started,
+            'profile_s': profiled - loaded, 'warm_up_s': warm - profiled}
+        self.device = detector.device
+        self.warning = unused_gpu(self.device, available_devices(), drivers())
+        if self.warning:
+            node.get_logger().warning(self.warning)
+        self.apply_settings()
 
     def close(self) -> None:
         """End the thread, take the topics away and free the model."""
+        self._keeper.cancel()
+        with self._open:
+            self._detector = None
         self._undo.close()
-        self._detector = None
+
+    @contextmanager
+    def kept_open(self) -> Iterator[bool]:
+        """Let nobody close the session meanwhile; yield whether it still is open."""
+        with self._open:
+            yield self._detector is not None
+
+    def apply_settings(self) -> None:
+        """Let changed settings be felt also by who waits for a turn or listens."""
+        self._scheduler.wake()
+        with self.kept_open() as is_open:
+            for camera in self.cameras.values() if is_open else ():
+                camera.apply()
 
     def discard_waiting(self) -> None:
-        """Forget an image that waits for its turn."""
-        self._mailbox.discard()
+        """Forget the images that wait for their turn."""
+        for camera in self.cameras.values():
+            camera.discard_waiting()
 
-    def _process(self, letter: Letter[Image]) -> None:
-        settings = self._parameters.settings
-        if self._detector is None or not self._is_open():
-            return
-        message = letter.item
-        pixels, color = to_array(message)
-        detections = self._detector.detect(
-            pixels, depth=settings.depth, color=color, score_threshold=settings.score_threshold,
-            nms_iou=settings.nms_iou, max_detections=settings.max_detections,
-            classes=settings.class_indices)
-        self.outputs.publish_detections(detections, message.header)
-        counts = self.statistics.add_processed(detections.timing.total_ms)
-        self.outputs.publish_status(detections, message.header, counts, 1e3 * letter.waited_s)
-        self.outputs.publish_debug_image(pixels, color, detections, message.header)
+    def measure_profile(self) -> str:
+        """Measure what depths cost between the frames that come meanwhile, and follow the result.
 
-    def _report(self, error: Exception) -> None:
-        self.last_error = str(error) or type(error).__name__
-        if not isinstance(error, AnyDepthError):
-            self.last_error = f'{type(error).__name__}: {self.last_error}'
-        if self.statistics.add_failed(self.last_error):
-            self._logger.error(f'image not processed: {self.last_error} (told once; counted in '
-                               '~/frame_status and /diagnostics)')
+        Returns:
+            the path of the profile and what is in it.
+
+        Raises:
+            AnyDepthError: another measurement runs, this one was cancelled, or its result cannot
+                be kept or followed.
+        """
+        try:
+            profile = self._keeper.measure(self._scheduler.call)
+        except CancelledError:
+            raise AnyDepthError('the node was cleaned up meanwhile') from None
+        with self.kept_open():
+            if self._detector:
+                self._parameters.attach(self._model_facts(self._detector))
+        self.facts['profile'] = self._keeper.where
+        return f'wrote {self._keeper.where}\n{as_table(profile)}'
+
+    def cancel_measuring(self) -> bool:
+        """Let a measurement end; return whether one was running."""
+        return self._keeper.cancel()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is known of the model, its depths and its profile, as JSON has it."""
+        detector, profile = self._detector, self._keeper.profile
+        return {**self.facts, 'class_names': detector.class_names if detector else (),
+                'depths': detector.depths.grammar() if detector else '',
+                'profile_entries': [{**vars(entry), 'depth': entry.name}
+                                    for entry in (profile.entries if profile else ())]}
+
+    @property
+    def _name(self) -> str:
+        return self._node.get_fully_qualified_name()
+
+    def _camera(self, name: str, detector: Detector, is_active: Callable[[], bool]) -> Camera:
+        return Camera(self._node, Identity(self._name, detector.device, name), detector,
+                      self._scheduler, self._parameters['image_transport'],
+                      lambda: self._parameters.settings[name], is_active)
+
+    def _model_facts(self, detector: Detector) -> ModelFacts:
+        return ModelFacts(detector.depths, detector.class_names, self._keeper.profile,
+                          self._keeper.advice(self._name), len(self._parameters.cameras))
+
+    def _depths_to_warm_up(self) -> list[str]:
+        """Return the extremes, which have all layers, and what the cameras may run."""
+        found = ['full', 'base']
+        for settings in self._parameters.settings.values():
+            assert settings.plan is not None
+            policy = make_policy(settings.plan)
+            found += ([str(entry.depth) for entry in policy.options]
+                      if isinstance(policy, Budgeted) else [str(policy.choose(0.0).depth)])
+        return list(dict.fromkeys(found))
+
+    def _process(self, letter: Letter[AnyImage]) -> None:
+        self.cameras[letter.camera].process(letter)
+
+    def _report(self, letter: Letter[AnyImage], error: Exception) -> None:
+        self.cameras[letter.camera].report(error)

@@ -18,11 +18,11 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -144,6 +144,12 @@ class Peer:
         parameter = value if isinstance(value, Parameter) else Parameter(name, value=value)
         request = SetParameters.Request(parameters=[parameter.to_parameter_msg()])
         return self.call(SetParameters, f'{node}/set_parameters', request).results[0]
+
+    def get(self, name: str, node: str = '/detector') -> Any:
+        """Return the value of one parameter as `ros2 param get` does."""
+        request = GetParameters.Request(names=[name])
+        value = self.call(GetParameters, f'{node}/get_parameters', request).values[0]
+        return parameter_value_to_python(value)
 
     def state(self, node: str = '/detector') -> str:
         """Return the name of the lifecycle state."""

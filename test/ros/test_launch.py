@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+import json
 import os
 from pathlib import Path
+import re
+import runpy
 import subprocess
 import sys
 
 from harness import PATIENCE_S, ROOT, Peer, wait_for
 import pytest
 from rcl_interfaces.srv import GetParameters
+import yaml
 
 from anydepth_ros.parameters import BY_NAME
 
 FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
+REQUIRED = {'bag': ['default_value']}  # nothing to fall back on
 NEEDED = {'image', 'weights', 'device', 'backend', 'depth', 'params_file', 'namespace', 'name'}
 
 TWO = """
@@ -48,7 +53,7 @@ def test_every_argument_has_a_description_and_a_default(path):
     arguments = dict(declared(path))
     assert arguments
     for name, keywords in arguments.items():
-        assert {'description', 'default_value'} <= set(keywords), name
+        assert {'description', 'default_value'} <= {*keywords, *REQUIRED.get(name, ())}, name
         assert len(ast.unparse(keywords['description'])) > 12, name
 
 
@@ -59,9 +64,47 @@ def test_the_detector_has_the_arguments_that_a_robot_needs():
     parameters = next(ast.literal_eval(ast.unparse(node.value).replace('str', '0').replace(
         'bool', '0')) for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'PARAMETERS')
-    assert set(parameters) <= set(arguments) & set(BY_NAME)
+    assert set(parameters) <= set(arguments) & {*BY_NAME, 'use_sim_time'}
     for name in parameters:  # empty leaves the value to the parameter file
         assert ast.unparse(arguments[name]['default_value']) == "''"
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_launch_itself_loads_every_file_and_lists_its_arguments(path):
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed: no wheel has it')
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    import launch
+    description = PythonLaunchDescriptionSource(str(path)).get_launch_description(
+        launch.LaunchContext())
+    arguments = {argument.name for argument in description.get_launch_arguments()}
+    assert arguments >= NEEDED | set(dict(declared(path)))
+
+
+def test_cameras_are_named_with_their_topics():
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed: no wheel has it')
+    topics_of = runpy.run_path(str(ROOT / 'launch' / 'detector.launch.py'))['topics_of']
+    assert topics_of('') == {}
+    assert topics_of(' front:=/f/image  left:=l ') == {'front': '/f/image', 'left': 'l'}
+    for wrong in ('front', 'front:=', ':=/image', 'front:=/f, left'):
+        with pytest.raises(ValueError, match='is not NAME:=TOPIC'):
+            topics_of(wrong)
+
+
+def test_the_views_show_topics_of_the_detector():
+    """What RViz and Foxglove subscribe is what the node of the default name publishes."""
+    published = set()
+    for path in (ROOT / 'anydepth_ros').glob('*.py'):
+        published |= set(re.findall(r"topic\('(\w+)'\)", path.read_text()))
+    assert {'debug_image', 'frame_status', 'detections'} <= published
+    displays = yaml.safe_load((ROOT / 'config/detector.rviz').read_text())[
+        'Visualization Manager']['Displays']
+    text = json.dumps([displays, json.loads((ROOT / 'config/foxglove_layout.json').read_text())])
+    shown = set(re.findall(r'/detector/(\w+)', text))
+    assert 'debug_image' in shown and shown <= published
+    panels = json.loads((ROOT / 'config/foxglove_layout.json').read_text())
+    assert set(re.findall(r'"(\w+!\w+)"', json.dumps(panels['layout']))) == set(
+        panels['configById'])
 
 
 def test_two_included_detectors_run_side_by_side(environment, tmp_path, weights, peer: Peer):

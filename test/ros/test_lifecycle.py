@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import random
 import signal
+import threading
 
-from harness import Camera, Peer, wait_for
+from harness import BEST_EFFORT, Camera, Peer, wait_for
+import numpy as np
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
+
+from anydepth_ros.conversions import to_image
 
 
 def test_transitions_by_services_refused_and_made_again_and_again(start, peer: Peer):
@@ -60,3 +67,40 @@ def test_two_detectors_side_by_side_each_at_its_own_depth(start, peer: Peer):
              if types == ['vision_msgs/msg/Detection2DArray']]
     assert set(names) >= {'/left/detector/detections', '/right/detector/detections'}
     assert all(isinstance(m, Detection2DArray) for m in cameras['left'].detections)
+
+
+def test_random_transitions_and_sets_under_load_end_in_a_node_that_works(start, peer: Peer):
+    process = start('detector_node', '-r', '__ns:=/wild', autostart='false', score_threshold=0)
+    node, rng = '/wild/detector', random.Random(1)
+    process.wait_text('unconfigured; waiting')
+    publisher = peer.node.create_publisher(Image, '/wild/image', BEST_EFFORT)
+    message = to_image(np.zeros((48, 64, 3), np.uint8), 'bgr8', Header())
+    done = threading.Event()
+
+    def load() -> None:
+        while not done.wait(0.005):
+            publisher.publish(message)
+    loader = threading.Thread(target=load)
+    loader.start()
+    try:
+        made = 0
+        for _ in range(100):
+            made += peer.change_state(rng.choice(
+                ['configure', 'activate', 'deactivate', 'cleanup']), node)
+            peer.set('depth', rng.choice(['full', 'base', 'base+p2', 'auto', 'x']), node)
+            peer.set('enabled', rng.random() < 0.8, node)
+        assert 10 < made < 100
+    finally:
+        done.set()
+        loader.join()
+    assert peer.set('enabled', True, node).successful
+    assert peer.set('depth', 'base', node).successful  # auto could not be configured: no profile
+    for label in ('configure', 'activate'):
+        if peer.state(node) != 'active':
+            peer.change_state(label, node)
+    camera = Camera(peer, node, '/wild/image')
+    _, status = camera.show(camera.image(48, 64))
+    assert status['why'] == f'fixed: {status["depth"]}'
+    assert 'activate: ' in process.text and 'configure: ' in process.text
+    assert process.stop(signal.SIGTERM) == 0
+    assert 'Traceback' not in process.text

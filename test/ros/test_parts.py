@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 import math
 import threading
+import time
 
 import cv2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -20,7 +22,6 @@ from anydepth_ros.frame_statistics import FrameStatistics, SequenceGaps, quantil
 from anydepth_ros.image_sources import open_source, parse_size
 from anydepth_ros.input_watch import InputView, InputWatch, Publisher
 from anydepth_ros.isolation import isolated
-from anydepth_ros.mailbox import Mailbox
 from anydepth_ros.parameters import (
     BY_NAME,
     LIVE,
@@ -31,6 +32,7 @@ from anydepth_ros.parameters import (
     coerce,
     make_settings,
 )
+from anydepth_ros.scheduler import Letter, Rank, Scheduler
 from anydepth_ros.worker import Worker
 
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
@@ -40,45 +42,102 @@ MODEL = ModelFacts(DepthSpace(), ('ball', 'cup', '7'))
 @given(st.lists(st.booleans(), max_size=40))
 def test_the_newest_item_wins_and_each_other_is_counted(puts):
     now = [0.0]
-    mailbox: Mailbox[int] = Mailbox(lambda: now[0])
+    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
+    slot = scheduler.slot('eye')
     taken, newest, waiting, put_at = [], None, False, 0.0
     for number, put in enumerate(puts):
         now[0] += 1.0
         if put:
-            assert mailbox.put(number) == waiting
+            assert slot.put(number) == waiting
             newest, waiting, put_at = number, True, now[0]
         elif waiting:
-            letter = mailbox.take(0)
-            assert letter is not None
-            assert (letter.item, letter.waited_s) == (newest, now[0] - put_at)
-            taken.append(letter.item)
+            letter = scheduler.take(0)
+            assert letter == Letter('eye', newest, now[0] - put_at)
+            taken.append(newest)
             waiting = False
         else:
-            assert mailbox.take(0) is None
-    assert len(taken) + mailbox.replaced + waiting == sum(puts)
+            assert scheduler.take(0) is None
+    assert len(taken) + slot.replaced + waiting == sum(puts)
     assert taken == sorted(taken)
 
 
-def test_closing_wakes_the_one_who_waits_and_takes_nothing_in():
-    mailbox: Mailbox[int] = Mailbox()
+@pytest.mark.parametrize('priorities', [(1,), (1, 1), (3, 1), (1, 20, 5), (2, 3, 3, 3)])
+def test_cameras_are_served_by_priority_and_none_starves(priorities):
+    now = [0.0]
+    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
+    slots = [scheduler.slot(str(i), lambda p=p: Rank(p)) for i, p in enumerate(priorities)]
+    turns = [0] * len(slots)
+    rounds = 20 * sum(priorities)
+    for _ in range(rounds):
+        now[0] += 0.1
+        for slot in slots:
+            slot.put(0)
+        turns[int(scheduler.take(0).camera)] += 1
+    for count, priority in zip(turns, priorities):
+        assert count / rounds > priority / sum(priorities) / 3
+    for one, first in zip(turns, priorities):
+        for other, second in zip(turns, priorities):
+            assert one >= other - 2 or first < second
+
+
+@settings(deadline=None)
+@given(st.floats(0.5, 50), st.floats(0.01, 0.2))
+def test_a_rate_limit_is_kept_on_average_and_nearly_reached(rate, period):
+    now = [0.0]
+    scheduler: Scheduler[float] = Scheduler(lambda: now[0])
+    slot = scheduler.slot('', lambda: Rank(1, rate))
+    taken = []
+    while now[0] < 100 * max(period, 1 / rate):
+        now[0] += period
+        slot.put(now[0])
+        if scheduler.take(0):
+            taken.append(now[0])
+    attainable = min(rate, 1 / period)
+    assert len(taken) / now[0] <= rate * 1.01 + 1 / now[0]
+    assert len(taken) / now[0] >= 0.95 * attainable
+
+
+def test_a_changed_limit_is_felt_by_who_waits():
+    rank = [Rank(1, 0.001)]
+    scheduler: Scheduler[int] = Scheduler()
+    slot = scheduler.slot('', lambda: rank[0])
+    slot.put(1)
+    assert scheduler.take(0).item == 1
+    slot.put(2)
     results: list[object] = []
-    waiter = threading.Thread(target=lambda: results.append(mailbox.take()))
+    waiter = threading.Thread(target=lambda: results.append(scheduler.take()))
     waiter.start()
-    mailbox.close()
+    rank[0] = Rank()
+    scheduler.wake()
+    waiter.join(10)
+    assert results[0].item == 2
+
+
+def test_closing_wakes_the_one_who_waits_and_takes_nothing_in():
+    scheduler: Scheduler[int] = Scheduler()
+    slot = scheduler.slot('')
+    results: list[object] = []
+    waiter = threading.Thread(target=lambda: results.append(scheduler.take()))
+    waiter.start()
+    scheduler.close()
     waiter.join(10)
     assert results == [None]
-    assert not mailbox.put(1) and mailbox.take(0) is None
+    assert not slot.put(1) and scheduler.take(0) is None
+    with pytest.raises(CancelledError):
+        scheduler.call(lambda: 1)
 
 
 def test_discarding_counts_nothing():
-    mailbox: Mailbox[int] = Mailbox()
-    mailbox.put(1)
-    mailbox.discard()
-    assert mailbox.take(0) is None and mailbox.replaced == 0 and not mailbox.put(2)
+    scheduler: Scheduler[int] = Scheduler()
+    slot = scheduler.slot('')
+    slot.put(1)
+    slot.discard()
+    assert scheduler.take(0) is None and slot.replaced == 0 and not slot.put(2)
 
 
-def test_a_worker_survives_what_it_cannot_process():
-    mailbox: Mailbox[int] = Mailbox()
+def test_a_worker_survives_what_it_cannot_process_and_does_jobs_between():
+    scheduler: Scheduler[int] = Scheduler()
+    slot = scheduler.slot('')
     done, told = threading.Semaphore(0), []
 
     def process(letter):
@@ -86,16 +145,39 @@ def test_a_worker_survives_what_it_cannot_process():
             raise ValueError('nought')
         done.release()
 
-    def report(error):
-        told.append(str(error))
+    def report(letter, error):
+        told.append((letter.item, str(error)))
         done.release()
-    worker = Worker(mailbox, process, report)
+    worker = Worker(scheduler, process, report)
     for item in (0, 1):
-        mailbox.put(item)
+        slot.put(item)
         assert done.acquire(timeout=10)
+    assert scheduler.call(lambda: threading.current_thread().name) == 'anydepth-inference'
+    with pytest.raises(ZeroDivisionError):
+        scheduler.call(lambda: 1 // 0)
     worker.close()
-    assert told == ['nought']
+    assert told == [(0, 'nought')]
     assert not any(t.name == 'anydepth-inference' for t in threading.enumerate())
+
+
+def test_jobs_and_images_take_turns():
+    scheduler: Scheduler[int] = Scheduler()
+    slot = scheduler.slot('')
+    callers = [threading.Thread(target=scheduler.call, args=(lambda: None,)) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    while len(scheduler._jobs) < 3:
+        time.sleep(0.001)
+    kinds = []
+    for number in range(6):
+        slot.put(number)
+        turn = scheduler.take(0)
+        kinds.append(type(turn).__name__)
+        if not isinstance(turn, Letter):
+            turn.run()
+    for caller in callers:
+        caller.join(10)
+    assert kinds == ['Job', 'Letter'] * 3
 
 
 def test_received_is_processed_dropped_failed_and_lost_is_apart():
@@ -163,14 +245,14 @@ def test_no_value_raises_anything_but_a_named_refusal(spec, value):
 
 
 def test_settings_know_the_classes_of_the_model():
-    def settings(*classes: str):
+    def indices(*classes: str):
         return make_settings({**DEFAULTS, 'classes': list(classes)}, MODEL).class_indices
-    assert settings() is None
-    assert settings('cup', '0') == {0, 1}
-    assert settings('7') == {2}  # a name goes before an index
+    assert indices() is None
+    assert indices('cup', '0') == {0, 1}
+    assert indices('7') == {2}  # a name goes before an index
     for wrong in ('8', '-1', 'cub', '٣', '9' * 40):
         with pytest.raises(ParameterError, match='has no class'):
-            settings(wrong)
+            indices(wrong)
 
 
 def test_the_depth_is_checked_against_the_model_once_there_is_one():
@@ -186,7 +268,7 @@ def test_every_live_parameter_is_in_the_table_and_none_reads_as_another_type_in_
     assert set(LIVE) == {spec.name for spec in SPECS if not spec.read_only}
     for spec in SPECS:
         assert yaml.safe_load(yaml.safe_dump(spec.default)) == spec.default
-        assert yaml.safe_load(str(spec.default)) == spec.default
+        assert yaml.safe_load(str(spec.default)) == spec.default or spec.default == ''
 
 
 def test_the_parameter_file_holds_each_parameter_with_its_default():
@@ -220,6 +302,21 @@ def test_each_state_of_the_input_is_told_when_it_begins():
     ) == [('waiting', True), ('no_publisher', True), ('no_publisher', False), ('silent', True),
           ('ok', True), ('lost', True), ('lost', False), ('ok', True), ('ok', False),
           ('silent', True), ('zero_stamp', True)]
+
+
+def test_stamps_in_the_future_old_images_and_a_slow_network_are_told_with_their_fix():
+    def kinds(*views: dict) -> list[str]:
+        watch = InputWatch(0.0)
+        return [watch.look(InputView(float(second), '/image', received=20 * second, **view)).kind
+                for second, view in enumerate(views, 1)]
+    assert kinds({'ahead_s': 3.0}, {'ahead_s': 0.01}) == ['future_stamp', 'ok']
+    assert kinds({'refused': 4, 'max_age_ms': 50.0}, {'refused': 4}) == ['stale', 'ok']
+    assert kinds({'processed': 5, 'dropped': 15}, {'processed': 10, 'dropped': 30}) == [
+        'slow', 'slow']
+    assert kinds({'processed': 5, 'dropped': 15, 'rate_limited': True}) == ['ok']
+    assert kinds({'processed': 18, 'dropped': 2}, {'processed': 38, 'dropped': 2}) == ['ok', 'ok']
+    finding = InputWatch(0.0).look(InputView(1.0, '/image', received=9, ahead_s=3.0))
+    assert finding.bad and 'use_sim_time' in finding.text
 
 
 def test_a_publisher_of_another_type_or_quality_is_named():

@@ -44,8 +44,8 @@ def test_each_callback_is_handed_over_once_although_another_thread_holds_the_loc
         node.destroy_node()
         rclpy.shutdown()
     """)
-    done = subprocess.run([sys.executable, '-c', script], env={**environment, 'PYTHONPATH': str(ROOT)},
-                          capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True,
+                          env={**environment, 'PYTHONPATH': str(ROOT)}, timeout=60, check=True)
     ran, handed = map(int, done.stdout.split())
     assert ran > 5
     assert handed <= ran + 2

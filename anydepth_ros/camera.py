@@ -1,0 +1,164 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One camera of a configured node: input, outputs, counts, and what picks its depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+from anydepth_core.errors import AnyDepthError
+from anydepth_core.runtime.budget import Budget
+from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.policy import Choice, FrameCost
+from anydepth_ros.conversions import to_array
+from anydepth_ros.depth_choice import DepthChooser
+from anydepth_ros.diagnostics import FrameReport, Identity, Running, shortfall_text
+from anydepth_ros.energy_watch import Reading
+from anydepth_ros.frame_statistics import FrameStatistics
+from anydepth_ros.image_input import AnyImage, ImageInput, stamp_ns
+from anydepth_ros.input_watch import Finding
+from anydepth_ros.outputs import ManagedNode, Outputs
+from anydepth_ros.parameters import Settings
+from anydepth_ros.scheduler import Letter, Rank, Scheduler
+
+UNITS = {'latency_ms': 'ms', 'gflops': 'GFLOPs', 'energy_j': 'J'}
+
+
+class Camera:
+    """From the images of one camera to its detections; the inference thread calls `process`."""
+
+    def __init__(self, node: ManagedNode, identity: Identity, detector: Detector,
+                 scheduler: Scheduler[AnyImage], transport: str,
+                 settings: Callable[[], Settings], is_active: Callable[[], bool]) -> None:
+        """Create the topics.
+
+        Args:
+            node: whose topics they are.
+            identity: names the camera.
+            detector: that all cameras share.
+            scheduler: where images wait for their turn.
+            transport: of the images.
+            settings: returns those in force.
+            is_active: whether images are to be processed at this moment.
+
+        Raises:
+            ParameterError: there is no such transport.
+        """
+        self.identity = identity
+        self.statistics = FrameStatistics()
+        self._node = node
+        self._detector = detector
+        self._settings = settings
+        self._is_active = is_active
+        self._chooser = DepthChooser()
+        self._choice: Choice | None = None
+        self._last_error = ''
+        self._slot = scheduler.slot(identity.camera, self._rank)
+        topic = f'{identity.camera}/image' if identity.camera else 'image'
+        # First, because a vision_msgs built without CMake leaves an error state in the thread that
+        # makes its publishers, and the next topic made there would complain.
+        self.input = ImageInput(node, topic, transport, self._slot, self.statistics,
+                                self.is_open)
+        try:
+            self.outputs = Outputs(node, identity, detector.class_names)
+        except BaseException:
+            self.input.destroy()
+            raise
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        self.outputs.destroy()
+        self.input.destroy()
+
+    def is_open(self) -> bool:
+        """Return whether images of this camera are to be processed at this moment."""
+        return self._is_active() and self._settings().enabled
+
+    def apply(self) -> None:
+        """Show others the settings that they can see; disabled, nothing waits for better times."""
+        if not self._settings().enabled:
+            self._slot.discard()
+        self.outputs.publish_labels(self._settings().score_threshold)
+
+    def discard_waiting(self) -> None:
+        """Forget an image that waits for its turn."""
+        self._slot.discard()
+
+    def process(self, letter: Letter[AnyImage]) -> None:
+        """Find the objects in one image and publish them, unless it is too old.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        settings, message = self._settings(), letter.item
+        if not self.is_open() or self._refuse(letter, settings):
+            return
+        pixels, color = to_array(message)
+        assert settings.plan is not None
+        choice = self._choice = self._chooser.choose(settings.plan, time.monotonic())
+        detections = self._detector.detect(
+            pixels, depth=choice.depth, color=color, score_threshold=settings.score_threshold,
+            nms_iou=settings.nms_iou, max_detections=settings.max_detections,
+            classes=settings.class_indices)
+        self._chooser.observe(FrameCost(choice.depth, detections.timing.total_ms))
+        self.outputs.publish_detections(detections, message.header)
+        counts = self.statistics.add_processed(detections.timing.total_ms)
+        self.outputs.publish_status(message.header, FrameReport(
+            detections, choice, _unit(settings), settings.mission_mode, counts,
+            wait_ms=1e3 * letter.waited_s, age_ms=self._age_ms(message)))
+        self.outputs.publish_debug_image(pixels, color, detections, message.header)
+
+    def report(self, error: Exception) -> None:
+        """Count an image that could not be processed; tell it where its kind is new."""
+        self._last_error = str(error) or type(error).__name__
+        if not isinstance(error, AnyDepthError):
+            self._last_error = f'{type(error).__name__}: {self._last_error}'
+        if self.statistics.add_failed(self._last_error):
+            self._node.get_logger().error(
+                f'image on {self.input.topic} not processed: {self._last_error} (told once; '
+                'counted in frame_status and /diagnostics)')
+
+    def look(self) -> Finding:
+        """Judge the input; called about once a second."""
+        return self.input.look(self._settings())
+
+    def feel(self, reading: Reading) -> None:
+        """Take note of power and temperature; called about once a second."""
+        self._chooser.feel(reading.at, reading.power_w, reading.temperature_c)
+
+    def running(self, gate: str, rate_hz: float) -> Running:
+        """Return how frames are processed, for the diagnostics."""
+        settings, choice = self._settings(), self._choice
+        limit, over = self._chooser.limit()
+        short = shortfall_text(choice, _unit(settings))
+        if over:
+            short = f'{limit}; the shallowest depth allowed is {over} over'
+        return Running(gate or ('' if settings.enabled else 'disabled'), settings.depth,
+                       settings.mission_mode, rate_hz, choice.reason if choice else '',
+                       short, self._last_error)
+
+    def _rank(self) -> Rank:
+        settings = self._settings()
+        return Rank(settings.priority, settings.rate_limit_hz)
+
+    def _refuse(self, letter: Letter[AnyImage], settings: Settings) -> bool:
+        """Return whether the image is older than allowed, and count it then."""
+        if not settings.max_age_ms:
+            return False
+        age_ms = self._age_ms(letter.item)
+        # Without a stamp only the time in our own hands is known: nan is not greater.
+        too_old = max(age_ms, 1e3 * letter.waited_s) > settings.max_age_ms
+        if too_old:
+            self.statistics.add(refused=1)
+        return too_old
+
+    def _age_ms(self, message: AnyImage) -> float:
+        stamp = stamp_ns(message)
+        now = self._node.get_clock().now().nanoseconds
+        return (now - stamp) / 1e6 if stamp else float('nan')
+
+
+def _unit(settings: Settings) -> str:
+    budget: Budget | None = settings.plan.budget if settings.plan else None
+    return UNITS[budget.resource] if budget else ''

@@ -1,0 +1,192 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whose turn it is: a newest-wins slot per camera before one inference thread. No ROS here.
+
+Of the cameras that have an image, the one is served whose waiting time since its last turn, times
+its priority, is the longest. Waiting grows without end, so no camera starves; with more images
+than time, cameras are served in proportion to their priorities.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+import math
+import threading
+import time
+from typing import Any, Generic, NamedTuple, TypeVar
+
+T = TypeVar('T')
+R = TypeVar('R')
+
+
+class Rank(NamedTuple):
+    """What a camera is entitled to.
+
+    Attributes:
+        priority: its share of the turns, relative to other cameras.
+        rate_limit_hz: at most so many turns a second; 0: as many as there are.
+    """
+
+    priority: int = 1
+    rate_limit_hz: float = 0.0
+
+
+@dataclass(frozen=True)
+class Letter(Generic[T]):
+    """One item as it left its slot.
+
+    Attributes:
+        camera: whose slot it was.
+        item: what was put.
+        waited_s: seconds it lay in the slot.
+    """
+
+    camera: str
+    item: T
+    waited_s: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to do between two items, and who waits for its result."""
+
+    work: Callable[[], Any]
+    future: Future[Any]
+
+    def run(self) -> None:
+        """Do it; what it raises goes to the one who waits."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.work())
+        except Exception as error:
+            self.future.set_exception(error)
+
+
+class Slot(Generic[T]):
+    """Room for one item of one camera: a newer one replaces it. Made by `Scheduler.slot`."""
+
+    def __init__(self, camera: str, rank: Callable[[], Rank], changed: threading.Condition,
+                 clock: Callable[[], float]) -> None:
+        self.camera = camera
+        self.replaced = 0
+        self.content: tuple[T, float] | None = None
+        self.closed = False
+        self._rank = rank
+        self._changed = changed
+        self._clock = clock
+        self._served = -math.inf
+        self._turn = -math.inf  # when its last turn was due, which keeps the rate even
+
+    def put(self, item: T) -> bool:
+        """Lay `item` in, never blocking; return whether it replaced one that nobody had taken."""
+        with self._changed:
+            if self.closed:
+                return False
+            replaced = self.content is not None
+            self.replaced += replaced
+            self.content = (item, self._clock())
+            self._changed.notify()
+            return replaced
+
+    def discard(self) -> None:
+        """Empty the slot without counting."""
+        with self._changed:
+            self.content = None
+
+    def due(self) -> float:
+        """Return from when on it may have its next turn."""
+        return self._turn + self._period_s()
+
+    def weight(self, now: float) -> float:
+        """Return how much it deserves a turn."""
+        return self._rank().priority * (now - self._served)
+
+    def empty(self, now: float) -> Letter[T]:
+        """Take the item, which is there."""
+        assert self.content is not None
+        item, put_at = self.content
+        self.content = None
+        due, self._served = self.due(), now
+        self._turn = due if now - due < self._period_s() else now
+        return Letter(self.camera, item, now - put_at)
+
+    def _period_s(self) -> float:
+        rate = self._rank().rate_limit_hz
+        return 1 / rate if rate > 0 else 0.0
+
+
+class Scheduler(Generic[T]):
+    """The slots of all cameras, the jobs between, and one taker who waits for either."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._slots: list[Slot[T]] = []
+        self._jobs: deque[Job] = deque()
+        self._job_next = True
+        self._closed = False
+
+    def slot(self, camera: str, rank: Callable[[], Rank] = Rank) -> Slot[T]:
+        """Return a new slot.
+
+        Args:
+            camera: what its letters say.
+            rank: asked at each turn.
+        """
+        with self._changed:
+            slot: Slot[T] = Slot(camera, rank, self._changed, self._clock)
+            self._slots.append(slot)
+            return slot
+
+    def take(self, timeout_s: float | None = None) -> Letter[T] | Job | None:
+        """Wait for a turn: an item or a job, in turns. None when closed or after `timeout_s`."""
+        with self._changed:
+            deadline = math.inf if timeout_s is None else self._clock() + timeout_s
+            while not self._closed:
+                now = self._clock()
+                filled = [slot for slot in self._slots if slot.content is not None]
+                ready = [slot for slot in filled if slot.due() <= now]
+                if self._jobs and (self._job_next or not ready):
+                    self._job_next = False
+                    return self._jobs.popleft()
+                if ready:
+                    self._job_next = True
+                    return max(ready, key=lambda slot: slot.weight(now)).empty(now)
+                until = min([deadline, *(slot.due() for slot in filled)])
+                if now >= deadline:
+                    return None
+                self._changed.wait(None if until == math.inf else until - now)
+            return None
+
+    def call(self, work: Callable[[], R]) -> R:
+        """Let the taker do `work` between two items; return its result or raise its error.
+
+        Raises:
+            concurrent.futures.CancelledError: closed before it was done.
+        """
+        future: Future[R] = Future()
+        with self._changed:
+            if self._closed:
+                future.cancel()
+            self._jobs.append(Job(work, future))
+            self._changed.notify()
+        return future.result()
+
+    def wake(self) -> None:
+        """Let the taker look again, because ranks have changed."""
+        with self._changed:
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let `take` return None from now on, also in a thread that already waits."""
+        with self._changed:
+            self._closed = True
+            for slot in self._slots:
+                slot.closed, slot.content = True, None
+            for job in self._jobs:
+                job.future.cancel()
+            self._changed.notify_all()
