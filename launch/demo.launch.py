@@ -6,6 +6,7 @@ import os
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -13,11 +14,11 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
 
-HERE = os.path.join(get_package_share_directory('anydepth_ros'), 'launch')
+SHARE = get_package_share_directory('anydepth_ros')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the detector, which puts the Fast DDS profile in force, then the camera."""
+    """Return the detector, which puts the Fast DDS profile in force, the camera, and RViz."""
     source, rate = LaunchConfiguration('source'), LaunchConfiguration('rate_hz')
     return LaunchDescription([
         DeclareLaunchArgument('source', default_value='scenes',
@@ -25,9 +26,14 @@ def generate_launch_description() -> LaunchDescription:
                                           'number or device of a camera.'),
         DeclareLaunchArgument('rate_hz', default_value='30.0',
                               description='Pictures per second.'),
+        DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
+                              description='Whether RViz shows the debug image.'),
         IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(os.path.join(HERE, 'detector.launch.py'))),
+            PythonLaunchDescriptionSource(os.path.join(SHARE, 'launch', 'detector.launch.py'))),
         Node(package='anydepth_ros', executable='demo_camera', output='screen', emulate_tty=True,
              parameters=[{'source': ParameterValue(source, value_type=str),
                           'rate_hz': ParameterValue(rate, value_type=float)}]),
+        Node(package='rviz2', executable='rviz2', output='log',
+             arguments=['-d', os.path.join(SHARE, 'config', 'detector.rviz')],
+             condition=IfCondition(LaunchConfiguration('rviz'))),
     ])

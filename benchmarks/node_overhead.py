@@ -1,0 +1,222 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node costs beside the network: `python benchmarks/node_overhead.py`.
+
+Three processes on a real DDS: the demo camera, the node `detector` as users start it, and this
+one, which listens to its detections. For each size of image it prints, as p50 and p95, how long
+each phase takes from the image's reception by the middleware to the return of the publisher, and
+their sum without the network:
+
+    take        the executor wakes, the message is deserialised and becomes a Python object
+    wait        in the slot, until the inference thread takes it
+    convert     message to array
+    preprocess  array to network input (resize, letterbox)
+    decode      network output to boxes
+    around      settings, choice of depth, calls
+    publish     boxes to message, message to DDS
+
+The rate is low, so that no image waits for the one before.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
+import json
+import os
+from pathlib import Path
+import platform
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, TextIO
+
+import numpy as np
+
+from anydepth_ros.child import Child
+from anydepth_ros.executable import run as run_executable
+from anydepth_ros.isolation import isolated
+
+PHASES = ('take', 'wait', 'convert', 'preprocess', 'decode', 'around', 'publish')
+ALLOWED_MS = {'640x480': 3.0, '1280x720': 6.0}
+WARM_UP = 20
+PATIENCE_S = 120.0
+FILE_VARIABLE = 'ANYDEPTH_OVERHEAD_FILE'
+
+
+def main() -> int:
+    """Measure and print; 1 if the median is above what is allowed for the size."""
+    if FILE_VARIABLE in os.environ:
+        run_detector(Path(os.environ[FILE_VARIABLE]))
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--sizes', nargs='+', default=list(ALLOWED_MS), metavar='WxH')
+    parser.add_argument('--frames', type=int, default=150, help='of each size')
+    parser.add_argument('--rate-hz', type=float, default=10.0)
+    parser.add_argument('--weights', default='scenes')
+    parser.add_argument('--depth', default='base')
+    parser.add_argument('--json', type=Path, metavar='FILE')
+    args = parser.parse_args()
+    from anydepth_core.runtime.measure import hardware_name
+
+    facts = {'machine': hardware_name('cpu'), 'system': platform.platform(),
+             'python': platform.python_version(), 'load': os.getloadavg()[0],
+             'date': time.strftime('%Y-%m-%d')}
+    print(', '.join(f'{name} {value}' for name, value in facts.items()))
+    frames = {size: measure(size, args) for size in args.sizes}
+    print_table(frames)
+    if args.json:
+        args.json.write_text(json.dumps({**facts, 'frames': frames}, indent=1) + '\n')
+    late = [size for size, rows in frames.items()
+            if np.median([row['overhead'] for row in rows]) > ALLOWED_MS.get(size, np.inf)]
+    for size in late:
+        print(f'{size}: more than the {ALLOWED_MS[size]:g} ms allowed', file=sys.stderr)
+    return int(bool(late))
+
+
+def measure(size: str, args: argparse.Namespace) -> list[dict[str, float]]:
+    """Return the milliseconds of each phase of each image of one size."""
+    with tempfile.TemporaryDirectory() as folder, isolated(os.environ) as environment:
+        file = Path(folder, 'frames.jsonl')
+        file.touch()
+        detector = Child('detector', 'node_overhead', ros_arguments(
+            weights=args.weights, depth=args.depth), {
+                **environment, FILE_VARIABLE: str(file),
+                'PYTHONPATH': f'{Path(__file__).parent}:{os.environ.get("PYTHONPATH", "")}'},
+            Path(folder, 'detector.txt'))
+        camera = Child('camera', 'anydepth_ros.demo_camera', ros_arguments(
+            size=size, rate_hz=args.rate_hz), environment, Path(folder, 'camera.txt'))
+        try:
+            with listening(int(environment['ROS_DOMAIN_ID'])) as received:
+                deadline = time.monotonic() + PATIENCE_S + args.frames / args.rate_hz
+                while len(lines := file.read_text().splitlines()) < WARM_UP + args.frames:
+                    for child in (detector, camera):
+                        child.require_alive()
+                    if time.monotonic() > deadline:
+                        sys.exit(f'only {len(lines)} images came; {detector.last_lines()}')
+                    time.sleep(0.5)
+                assert len(received) > args.frames / 2, 'the detections were not heard'
+        finally:
+            camera.stop()
+            detector.stop()
+    return [json.loads(line) for line in lines[WARM_UP:]]
+
+
+def ros_arguments(**parameters: object) -> list[str]:
+    """Return the words that give a node these parameters."""
+    return ['--ros-args', *(word for name, value in parameters.items()
+                            for word in ('-p', f'{name}:={value}'))]
+
+
+@contextmanager
+def listening(domain: int) -> Iterator[list[Any]]:
+    """Yield a list that grows with each array of detections."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from vision_msgs.msg import Detection2DArray
+
+    context, closed = rclpy.Context(), threading.Event()
+    rclpy.init(context=context, domain_id=domain)
+    node = rclpy.create_node('listener', context=context)
+    received: list[Any] = []
+    node.create_subscription(Detection2DArray, '/detector/detections', received.append, 10)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spin() -> None:
+        while not closed.is_set():
+            executor.spin_once(timeout_sec=0.2)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield received
+    finally:
+        closed.set()
+        thread.join()
+        node.destroy_node()
+        context.shutdown()
+
+
+def print_table(frames: dict[str, list[dict[str, float]]]) -> None:
+    """Print a row per phase, p50 and p95 of each size."""
+    print(f'{"ms":22}' + ''.join(f'{size:>18}' for size in frames))
+    print(f'{"":22}' + f'{"p50":>11}{"p95":>7}' * len(frames))
+    for phase in (*PHASES, 'overhead', 'network'):
+        name = 'all but the network' if phase == 'overhead' else phase
+        columns = (np.percentile([row[phase] for row in rows], (50, 95))
+                   for rows in frames.values())
+        print(f'{name:22}' + ''.join(f'{p50:11.2f}{p95:7.2f}' for p50, p95 in columns))
+
+
+def run_detector(file: Path) -> None:
+    """Be the node, and write a line for each image."""
+    instrument(file.open('a', buffering=1))
+    run_executable('detector', 'anydepth_ros.detector_lifecycle')
+
+
+def instrument(file: TextIO) -> None:
+    """Note the time at the borders of the phases; the work itself stays as it is."""
+    from anydepth_core.runtime.detector import Detector
+    from anydepth_ros import camera
+    from anydepth_ros.image_input import ImageInput
+    from anydepth_ros.outputs import Outputs
+
+    arrivals: dict[tuple[int, int], tuple[int, int]] = {}
+    marks: dict[str, Any] = {}
+
+    def on_image(original: Callable[..., Any], self: ImageInput, message: Any, info: Any) -> None:
+        stamp = message.header.stamp
+        arrivals[stamp.sec, stamp.nanosec] = info['received_timestamp'], time.time_ns()
+        original(self, message, info)
+
+    def noted(name: str, original: Callable[..., Any], *words: Any, **settings: Any) -> Any:
+        begin = time.time_ns()
+        found = original(*words, **settings)
+        marks[name] = begin, time.time_ns(), found
+        return found
+
+    def publish(original: Callable[..., Any], self: Outputs, detections: Any, header: Any) -> None:
+        original(self, detections, header)
+        end = time.time_ns()
+        stamp = header.stamp.sec, header.stamp.nanosec
+        file.write(json.dumps(phases(*arrivals[stamp], marks, end)) + '\n')
+        for old in [each for each in list(arrivals) if each <= stamp]:  # also of dropped images
+            del arrivals[old]
+
+    for owner, name, wrapper in (
+            (ImageInput, '_on_image', on_image),
+            (camera, 'to_array', partial(noted, 'convert')),
+            (Detector, 'detect', partial(noted, 'detect')),
+            (Outputs, 'publish_detections', publish)):
+        original = getattr(owner, name)
+        setattr(owner, name, bound(wrapper, original))
+
+
+def bound(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function, which becomes a method where it is put into a class."""
+    @wraps(original)
+    def call(*words: Any, **settings: Any) -> Any:
+        return wrapper(original, *words, **settings)
+    return call
+
+
+def phases(received: int, called: int, marks: dict[str, Any], published: int) -> dict[str, float]:
+    """Return the milliseconds of each phase from times in nanoseconds."""
+    began, converted, _ = marks['convert']
+    detecting, detected, found = marks['detect']
+    timing = found.timing
+    inside = 1e-6 * (detected - detecting) - timing.total_ms
+    return {
+        'take': 1e-6 * (called - received), 'wait': 1e-6 * (began - called),
+        'convert': 1e-6 * (converted - began), 'preprocess': timing.preprocess_ms,
+        'decode': timing.decode_ms, 'around': 1e-6 * (detecting - converted) + inside,
+        'publish': 1e-6 * (published - detected), 'network': timing.network_ms,
+        'overhead': 1e-6 * (published - received) - timing.network_ms}
+
+
+if __name__ == '__main__':
+    sys.exit(main())
