@@ -6,7 +6,7 @@ Everything is timed in turn in one run, so that ratios hold on a machine that is
 
 - every backend at full and at base, beside the plain static export of the same depth;
 - frames that switch between full and base, beside frames that do not;
-- preprocessing and decoding, beside the network (packaged weights);
+- preprocessing and decoding, beside the network;
 - the memory of one session of all depths, beside a static one, and its growth.
 
 Prints ratios (medians over the rounds) and writes everything with `--json`. Weights are random.
@@ -60,16 +60,13 @@ def main() -> int:
         for backend in backends:
             if 'switching' in args.parts:
                 found[f'switching {backend}'] = cases.switching(name, size, backend, args.frames)
+            if 'phases' in args.parts:
+                found[f'phases {backend}'] = cases.phases(name, size, backend, args.frames)
             if 'memory' in args.parts and backend != 'torch':
                 found[f'memory {backend}'] = cases.memory(name, size, backend,
                                                           args.memory_frames)
         document['models'].append(found)
         show(found)
-    if 'phases' in args.parts:
-        found = {f'phases {backend}': cases.phases('scenes', size, backend, args.frames)
-                 for backend in backends}
-        document['phases'] = found
-        show({'model': 'packaged weights at this size', **found})
     if args.json:
         args.json.write_text(json.dumps(document, indent=1) + '\n', encoding='utf-8')
     return 0

@@ -74,9 +74,22 @@ def decode_nms(raw: RawPredictions, *, score_threshold: float, iou_threshold: fl
         best = _candidates(logits, boxes, score_threshold, NMS_CANDIDATES)
         reach = CLASS_PITCH / 2 - 1
         apart = best.boxes.double().clamp(-reach, reach) + (best.labels * CLASS_PITCH)[:, None]
-        kept = nms(apart, best.scores.double(), iou_threshold)[:max_detections]
+        kept = _survivors(apart, best.scores.double(), iou_threshold, max_detections)
         selected.append(Selected(*(column[kept] for column in best)))
     return selected
+
+
+def _survivors(boxes: Tensor, scores: Tensor, iou_threshold: float, count: int) -> Tensor:
+    """Return the indices of the first `count` that NMS keeps of boxes in order, best first.
+
+    Only better ones decide whether one stays, so the others enter only where they are needed.
+    """
+    entering = 4 * count
+    kept = nms(boxes[:entering], scores[:entering], iou_threshold)
+    while len(kept) < count and entering < len(boxes):
+        entering *= 4
+        kept = nms(boxes[:entering], scores[:entering], iou_threshold)
+    return kept[:count]
 
 
 def _candidates(logits: Tensor, boxes: Tensor, threshold: float, limit: int) -> Selected:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import functools
 from typing import TypeVar
 
@@ -18,7 +18,8 @@ SIZES_REMEMBERED = 64
 def remembered(make: Callable[..., Made]) -> Callable[..., Made]:
     """Remember what a pure function of hashable arguments made; safe under threads.
 
-    While a graph is compiled or exported nothing is remembered, because tensors are not real then.
+    While a graph is compiled, exported or recorded nothing is remembered, because tensors are not
+    real then, or live in the memory of the graph.
     The tensors are ordinary ones even when first asked for in inference mode, so that training may
     use them afterwards.
     """
@@ -26,12 +27,18 @@ def remembered(make: Callable[..., Made]) -> Callable[..., Made]:
 
     @functools.wraps(make)
     def recall(*arguments: object) -> Made:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or _recording(arguments):
             return make(*arguments)
         with torch.inference_mode(False):
             return memory(*arguments)
 
     return recall
+
+
+def _recording(arguments: Iterable[object]) -> bool:
+    """Return whether a CUDA graph is being recorded on the device among the arguments."""
+    return (any(isinstance(each, torch.device) and each.type == 'cuda' for each in arguments)
+            and torch.cuda.is_current_stream_capturing())
 
 
 @remembered

@@ -126,7 +126,9 @@ def _devices(backend: str) -> list[str]:
 
         providers = importlib.import_module('onnxruntime').get_available_providers()
         return [kind for kind, provider in PROVIDERS.items() if provider in providers]
-    return [name.lower() for name in importlib.import_module('openvino').Core().available_devices]
+    from anydepth_core.runtime.backends.openvino_backend import core
+
+    return [name.lower() for name in core().available_devices]
 
 
 def _check(network: Network, backend: str, device: str) -> BackendCheck:

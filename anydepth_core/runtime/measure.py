@@ -50,9 +50,9 @@ def hardware_name(device: str) -> str:
         return torch.cuda.get_device_name(int(index or 0))
     if kind == 'cpu':
         return f'{_processor()}, {thread_count()} threads'
-    import openvino
+    from anydepth_core.runtime.backends.openvino_backend import core
 
-    return str(openvino.Core().get_property(device.upper(), 'FULL_DEVICE_NAME'))
+    return str(core().get_property(device.upper(), 'FULL_DEVICE_NAME'))
 
 
 def measure(detector: Detector, depths: Sequence[Depth], image: NDArray[np.uint8], *,

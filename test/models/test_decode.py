@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import nms
 
 from anydepth_core.models.base import RawPredictions
 from anydepth_core.models.decode import Selected, decode, decode_nms, decode_top_k
@@ -85,11 +86,33 @@ def test_ties_equal_reference(seed, queries, classes, score, overlap, most):
     assert_same(best, reference(raw.logits[0], raw.boxes[0], score, None, most))
 
 
-def test_ten_thousand_candidates():
-    raw = random_raw(7, 10_000, 1)
+@pytest.mark.parametrize('grid', [False, True])
+def test_ten_thousand_candidates_in_a_batch(grid):
+    """Of each image, but for one that has none; on the grid nearly all scores and boxes tie."""
+    raw = random_raw(7, 10_000, 1, grid=grid, batch=3)
     raw.logits.clamp_(min=-1)
-    best, = decode_nms(raw, score_threshold=0.1, iou_threshold=0.6, max_detections=300)
-    assert_same(best, reference(raw.logits[0], raw.boxes[0], 0.1, 0.6, 300))
+    raw.logits[1] = -20
+    found = decode_nms(raw, score_threshold=0.1, iou_threshold=0.6, max_detections=300)
+    assert [len(best.scores) > 30 for best in found] == [True, False, True]
+    for index, best in enumerate(found):
+        assert_same(best, reference(raw.logits[index], raw.boxes[index], 0.1, 0.6, 300))
+
+
+@pytest.mark.parametrize('grid', [False, True])
+@pytest.mark.parametrize('queries', [0, 1, 3000])
+def test_equals_torchvision_class_by_class(queries, grid):
+    """Its NMS on the boxes of one class, in order; nothing of how ours keeps classes apart."""
+    raw = random_raw(queries, queries, 3, grid=grid, batch=2)
+    found = decode_nms(raw, score_threshold=0.3, iou_threshold=0.55, max_detections=100_000)
+    for logits, boxes, best in zip(*raw, found, strict=True):
+        for label in range(3):
+            scores = logits.sigmoid()[:, label]
+            query = (scores >= 0.3).nonzero()[:, 0]
+            query = query[scores[query].argsort(descending=True, stable=True)]
+            kept = query[nms(boxes[query].double(), scores[query].double(), 0.55)]
+            mine = best.labels == label
+            assert torch.equal(best.boxes[mine], boxes[kept])
+            assert torch.equal(best.scores[mine], scores[kept])
 
 
 def test_only_the_best_candidates_enter(monkeypatch):

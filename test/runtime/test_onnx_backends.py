@@ -7,6 +7,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 import logging
 import os
+from pathlib import Path
+import subprocess
 import sys
 
 import numpy as np
@@ -114,6 +116,37 @@ def test_a_cache_that_cannot_be_written(weights_file, tmp_path, monkeypatch, cap
     with caplog.at_level(logging.WARNING):
         assert open_network(weights_file).onnx.graph.node
     assert 'the next start exports again' in caplog.text
+
+
+def test_onnx_runtime_leaves_no_files(weights_file, tmp_path, monkeypatch):
+    pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    found = Detector.open(weights_file, backend='onnxruntime', device='cpu')
+    assert not list(tmp_path.iterdir())
+    assert found.detect(IMAGES[0], **LOW).depth == 'full'
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'none'))
+    with pytest.raises(BackendError, match='name another folder with TMPDIR'):
+        Detector.open(weights_file, backend='onnxruntime', device='cpu')
+
+
+def test_a_signal_after_two_openvinos_have_gone(weights_file, cache):
+    """Signals of Python run on a stack of its own, which OpenVINO exchanges."""
+    pytest.importorskip('openvino', reason='the package openvino is not installed')
+    assert open_network(weights_file).onnx.graph.node
+    source, = cache.glob(f'{weights_file.stem}-*.onnx')
+    code = f"""
+import faulthandler, os, signal
+faulthandler.enable()
+signal.signal(signal.SIGUSR1, lambda *_: print('handled'))
+from anydepth_core.runtime.detector import Detector
+one, two = (Detector.open({str(source)!r}, backend='openvino', device='cpu') for _ in range(2))
+del one
+del two
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, '-c', code], cwd=Path(__file__).parents[2], check=False,
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, 'handled\n'), done.stderr
 
 
 def test_auto_is_the_quickest_that_is_here(weights_file):

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 import re
+import tempfile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import onnx
 import onnxruntime
 import torch
 
@@ -39,10 +42,11 @@ class OnnxRuntimeBackend:
         options.intra_op_num_threads = thread_count()
         # docs/decisions/0004: threads that wait sleep.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        # Planning a frame's memory as one block keeps the blocks of the first frames as well.
+        options.enable_mem_pattern = False
         options.log_severity_level = 3
-        model = with_local_constants(network.onnx)
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=_providers(kind, index, precision))
+        self._session = _session(with_local_constants(network.onnx), options,
+                                 _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
                                f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')
@@ -77,6 +81,26 @@ def _resolve(device: str) -> tuple[str, str, int]:
     if kind == 'cpu':
         return kind, kind, 0
     return kind, f'{kind}:{match[3] or 0}', int(match[3] or 0)
+
+
+def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions,
+             providers: list[tuple[str, dict[str, Any]]]) -> onnxruntime.InferenceSession:
+    """Return a session of `model`, whose weights leave it for a file that lives for a moment.
+
+    A session keeps what it was given: the bytes of a model, and in every `If` the weights of both
+    ways, beside the copies that it lays out for itself. Weights in a file it maps and lets go.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix='anydepth-') as folder:
+            path = Path(folder) / 'network.onnx'
+            onnx.save_model(model, path, save_as_external_data=True, location='weights')
+            session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except OSError as error:
+        raise BackendError(f'ONNX Runtime loads its weights from a file in '
+                           f'{tempfile.gettempdir()}, which cannot be written '
+                           f'({error.strerror}); name another folder with TMPDIR') from error
+    session.disable_fallback()
+    return session
 
 
 def _providers(kind: str, index: int, precision: str) -> list[tuple[str, dict[str, Any]]]:

@@ -8,6 +8,7 @@ within a graph only (docs/decisions/0005). The parts hand maps over in that layo
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -32,11 +33,10 @@ class OpenVinoBackend:
     name = 'openvino'
 
     def __init__(self, network: Network, *, device: str, precision: str) -> None:
-        core = openvino.Core()
-        name = _resolve(core, device)
+        name = _resolve(device)
         self.device = name.lower()
         self.precision = precision
-        config = _config(core, name, precision)
+        config = _config(name, precision)
 
         steps = split(network.onnx)
         tensors: dict[str, openvino.Tensor] = {}
@@ -45,8 +45,8 @@ class OpenVinoBackend:
             """Return the request of a part, bound to the tensors it shares with the others."""
             if part is None:
                 return None
-            model = core.read_model(part.model.SerializeToString(), b'')
-            request = core.compile_model(model, name, config).create_infer_request()
+            model = core().read_model(part.model.SerializeToString(), b'')
+            request = core().compile_model(model, name, config).create_infer_request()
             for port in (*model.inputs, *model.outputs):
                 value = port.any_name
                 if value not in tensors:
@@ -92,9 +92,20 @@ class OpenVinoBackend:
         return logits, boxes
 
 
-def _resolve(core: openvino.Core, device: str) -> str:
+@functools.cache
+def core() -> openvino.Core:
+    """Return the one OpenVINO of this process, which stays until the process ends.
+
+    Each takes the signal stack of the thread that made it and gives back the one that was there
+    before. Of two that go in the order they came, the second gives back the memory that the first
+    has already freed, and the next signal kills the process (seen with OpenVINO 2026.4).
+    """
+    return openvino.Core()
+
+
+def _resolve(device: str) -> str:
     """Return OpenVINO's name of a device; BackendError for one that is not here."""
-    here = list(core.available_devices)
+    here = list(core().available_devices)
     if device == 'auto':
         return next((name for name in here if name.startswith('GPU')), 'CPU')
     wanted = device.upper()
@@ -104,8 +115,8 @@ def _resolve(core: openvino.Core, device: str) -> str:
     return wanted
 
 
-def _config(core: openvino.Core, device: str, precision: str) -> dict[str, Any]:
-    capable = {'FP32', *core.get_property(device, 'OPTIMIZATION_CAPABILITIES')}
+def _config(device: str, precision: str) -> dict[str, Any]:
+    capable = {'FP32', *core().get_property(device, 'OPTIMIZATION_CAPABILITIES')}
     if precision not in PRECISIONS or precision.upper() not in capable:
         known = [name for name in PRECISIONS if name.upper() in capable]
         raise BackendError(f'precision {precision!r} is not what OpenVINO computes in on '

@@ -161,11 +161,10 @@ def _runtime(graph: onnx.ModelProto) -> Run:
                                                providers=['CPUExecutionProvider'])
         return lambda feeds: session.run(outputs, dict(feeds))
     if importlib.util.find_spec('openvino'):
-        import openvino
+        from anydepth_core.runtime.backends.openvino_backend import core
 
-        core = openvino.Core()
-        compiled = core.compile_model(core.read_model(graph.SerializeToString(), b''), 'CPU',
-                                      {'INFERENCE_PRECISION_HINT': 'f32'})
+        compiled = core().compile_model(core().read_model(graph.SerializeToString(), b''), 'CPU',
+                                        {'INFERENCE_PRECISION_HINT': 'f32'})
 
         def infer(feeds: Feeds) -> list[NDArray[np.float32]]:
             results = compiled(dict(feeds))
