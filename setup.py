@@ -54,7 +54,8 @@ setup(
         'openvino': requirements('openvino'),
         'replay': requirements('replay'),
         'train': requirements('train'),
-        'test': requirements('train') + requirements('replay') + requirements('test'),
+        'test': [line for group in ('onnxruntime', 'openvino', 'train', 'replay', 'test')
+                 for line in requirements(group)],
     },
     entry_points={
         'console_scripts': [

@@ -72,7 +72,8 @@ def plan(distro: str | None) -> dict[str, str]:
 
 def requirement_lists(distro: str | None) -> list[Path]:
     """Return the files that name what pip shall install."""
-    groups = ['build', 'run', 'train', 'replay', 'test'] + ([] if distro else ['ros'])
+    groups = ['build', 'run', 'onnxruntime', 'openvino', 'train', 'replay', 'test']
+    groups += [] if distro else ['ros']
     return [HERE / f'requirements-{group}.txt' for group in groups]
 
 
