@@ -148,9 +148,10 @@ class Camera:
             return False
         age_ms = self._age_ms(letter.item)
         # Without a stamp only the time in our own hands is known: nan is not greater.
-        too_old = max(age_ms, 1e3 * letter.waited_s) > settings.max_age_ms
+        too_old = max(1e3 * letter.waited_s, age_ms) > settings.max_age_ms
         if too_old:
             self.statistics.add(refused=1)
+            self._slot.give_back()
         return too_old
 
     def _age_ms(self, message: AnyImage) -> float:

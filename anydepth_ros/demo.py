@@ -153,7 +153,7 @@ def _run_phase(index: int, options: argparse.Namespace, record: Record, listener
     def draw() -> None:
         screen.show(record.phases, record.summaries(), index)
 
-    listener.set_depth(options.depths[index])
+    listener.set_parameter('depth', options.depths[index])
     record.begin(index, time.monotonic())
     if not wait_until(lambda: phase.switch_ms is not None, SWITCH_TIMEOUT_S, children, draw):
         return

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import OrderedDict
 import threading
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
@@ -24,17 +24,24 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from anydepth_core.detections import Detections, FrameTiming
 from anydepth_core.errors import AnyDepthError
 from anydepth_ros.conversions import to_array
-from anydepth_ros.demo_record import Frame, Record
+from anydepth_ros.demo_record import Frame
 from anydepth_ros.demo_report import Snapshot
 
 Stamp = tuple[int, int]
 KEPT = 64
 
 
+class Frames(Protocol):
+    """Takes what is told of each frame."""
+
+    def add(self, frame: Frame) -> None:
+        """Take one more."""
+
+
 class Listener:
     """A node with its own thread. `image` is subscribed only while a picture is wanted."""
 
-    def __init__(self, record: Record, detector: str = '/detector') -> None:
+    def __init__(self, record: Frames, detector: str = '/detector') -> None:
         self.record = record
         self.class_names: tuple[str, ...] = ()
         self._pictures: dict[str, Snapshot] = {}
@@ -67,8 +74,8 @@ class Listener:
         self._node.destroy_node()
         rclpy.try_shutdown()
 
-    def set_depth(self, depth: str, timeout_s: float = 10.0) -> None:
-        """Set the parameter `depth` through the node's own service and wait for the answer.
+    def set_parameter(self, name: str, value: str | float, timeout_s: float = 10.0) -> None:
+        """Set a parameter through the node's own service and wait for the answer.
 
         Raises:
             AnyDepthError: refused, with the node's reason, or no answer.
@@ -77,17 +84,18 @@ class Listener:
         if not self._client.wait_for_service(timeout_s):
             raise AnyDepthError(f'the detector has no parameter service after {timeout_s:g} s')
         request = SetParameters.Request(
-            parameters=[Parameter('depth', value=depth).to_parameter_msg()])
+            parameters=[Parameter(name, value=value).to_parameter_msg()])
         answered = threading.Event()
         future = self._client.call_async(request)
         future.add_done_callback(lambda _: answered.set())
         if not answered.wait(max(0.0, deadline - time.monotonic())):
-            raise AnyDepthError(f'the detector did not answer to depth {depth} in {timeout_s:g} s')
+            raise AnyDepthError(f'the detector did not answer to {name} {value} in '
+                                f'{timeout_s:g} s')
         response = future.result()
         assert response is not None
         result = response.results[0]
         if not result.successful:
-            raise AnyDepthError(f'the detector refused depth {depth}: {result.reason}')
+            raise AnyDepthError(f'the detector refused {name} {value}: {result.reason}')
 
     def want_picture(self, depth: str) -> None:
         """Begin to look for an image at `depth` in which something was found."""

@@ -57,10 +57,10 @@ class DetectorNode(ManagedNode):
         self._active = False
         self._model_error = ''
         self._failed_with = 0
-        energy = EnergyWatch(open_sensors())
-        self.parameters = ParameterServer(self, self._on_settings, energy.without_sensor)
-        self._reporter = Reporter(self, self.parameters, energy)
-        Services(self, self.parameters, lambda: self._session, self._state)
+        self._energy = EnergyWatch(open_sensors())
+        self.parameters = ParameterServer(self, self._on_settings, self._energy.without_sensor)
+        self._reporter = Reporter(self, self.parameters, self._energy)
+        self._calls = Services(self, self.parameters, lambda: self._session, self._state)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch_group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._on_tick, callback_group=self._watch_group, clock=steady)
@@ -139,6 +139,7 @@ class DetectorNode(ManagedNode):
             '{model} from {weights} on {backend} {device} {precision}, {classes} classes, '
             'input {input_size}; loaded in {load_s:.1f} s, warmed up in {warm_up_s:.1f} s'
             .format(**facts))
+        self._calls.configured()
 
     def _activate(self) -> None:
         self._active = True
@@ -182,9 +183,10 @@ class DetectorNode(ManagedNode):
     def _on_tick(self) -> None:
         """Publish the diagnostics and watch the inputs, once a second."""
         session, state = self._session, self._state()
+        reading = self._energy.read()  # before, because a driver may take its time
         with session.kept_open() if session else nullcontext(False) as is_open:
             self._reporter.tell(session if is_open else None, '' if state == 'active' else state,
-                                self._model_error)
+                                self._model_error, reading)
 
 
 def make_node(stop: Stop) -> DetectorNode:

@@ -57,14 +57,26 @@ def _refuse_without_effect(limits: Sequence[str], given: Mapping[str, Any],
                                  f'set depth to {AUTO!r} first')
 
 
-def set_apart(names: Collection[str], values: Mapping[str, Any],
-              own: Collection[str]) -> frozenset[str]:
-    """Return `own` after these were set: a camera's parameter follows while it is the node's."""
+def set_apart(names: Collection[str], values: Mapping[str, Any], own: Collection[str],
+              modes: Modes) -> frozenset[str]:
+    """Return `own` after these were set: a camera's parameter follows while it is the node's.
+
+    Depth, limits and budgets follow together or not at all, and so does all that a camera's own
+    mode names.
+    """
     found = set(own)
     for full in names:
         camera, _, name = full.rpartition('.')
         if camera:
             (found.discard if values[full] == values[name] else found.add)(full)
+    for camera in {full.rpartition('.')[0] for full in values if '.' in full}:
+        mode = modes.get(values[scoped(camera, 'mission_mode')])
+        if mode and scoped(camera, 'mission_mode') in found:
+            found |= {full for name in _settings(mode) if (full := scoped(camera, name)) in values}
+        group = {scoped(camera, name) for name in ('depth', *LIMITS, *BUDGETS)}
+        apart = (mode is not None and bool(group & found)) or any(
+            values[full] != values[full.rpartition('.')[2]] for full in group)
+        found = found | group if apart else found - group
     return frozenset(found)
 
 
@@ -78,6 +90,9 @@ def at_start(values: Mapping[str, Any], cameras: Sequence[str], modes: Modes) ->
     for camera in dict.fromkeys(['', *cameras]):
         given = {name: values[full] for name in ('mission_mode', *BUDGETS)
                  if (full := scoped(camera, name)) in values and values[full]}
+        depth = values[scoped(camera, 'depth')]
+        if camera and depth not in (AUTO, values['depth']):  # wins over the node's budget
+            given = {name: value for name, value in given.items() if value != values[name]}
         asked = {scoped(camera, name): value for name, value in given.items()}
         if given.get('mission_mode'):  # which sets the budgets too
             asked = {scoped(camera, 'mission_mode'): given['mission_mode']}
@@ -94,7 +109,11 @@ def _in_scope(camera: str, asked: Mapping[str, Any], values: Mapping[str, Any],
     known = [name for name in LIVE if scoped(camera, name) in values]
     now = {**{name: values[scoped(camera, name)] for name in known}, **followed}
     given = {name: asked[full] for name in known if (full := scoped(camera, name)) in asked}
-    changes = {**followed, **_mode_settings(given, now, known, modes), **given}
+    mode_settings = _mode_settings(given, now, known, modes)
+    if any(given.get(name) for name in BUDGETS):  # asked for beside the mode, so it wins
+        mode_settings = {name: value for name, value in mode_settings.items()
+                         if name not in BUDGETS}
+    changes = {**followed, **mode_settings, **given}
     fixed = changes.get('depth', now['depth']) != AUTO
     budgets = [name for name in BUDGETS if changes.get(name)]
     if budgets:

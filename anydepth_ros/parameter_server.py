@@ -79,7 +79,7 @@ class ParameterServer:
         follows = at_start({name: values[name] for name in self._live}, self.cameras, self.modes)
         node.set_parameters([_parameter(name, value) for name, value in follows.items()])
         values = self.live_values()
-        self._own = set_apart(self._live, values, ())
+        self._own = set_apart(self._live, values, (), self.modes)
         self.settings: Mapping[str, Settings] = self._snapshots(values, None)
         node.add_pre_set_parameters_callback(self._pre_set)
         node.add_on_set_parameters_callback(self._on_set)
@@ -154,7 +154,7 @@ class ParameterServer:
         if not given:
             return
         values = self.live_values()
-        self._own = set_apart(given, values, self._own)
+        self._own = set_apart(given, values, self._own, self.modes)
         try:
             with self._lock:
                 self.settings = self._snapshots(values, self._model)

@@ -17,6 +17,9 @@ from anydepth_core.errors import AnyDepthError, nearest
 from anydepth_core.runtime.profile import Profile
 from anydepth_ros.depth_choice import AUTO, BUDGETS, Plan, make_plan
 
+# Longer than any path; what is longer would only be echoed into logs.
+LONGEST_TEXT = 4096
+
 
 class ParameterError(AnyDepthError):
     """A parameter value that cannot be; the message names it and says what to write."""
@@ -205,6 +208,10 @@ def check(spec: Spec, value: Any) -> None:
     Raises:
         ParameterError: with what to write instead.
     """
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and len(text) > LONGEST_TEXT:
+            raise ParameterError(f'{spec.name}: {text[:40]!r}… has {len(text)} characters; at '
+                                 f'most {LONGEST_TEXT} are taken')
     fits = type(value) is type(spec.default)
     if fits and spec.low is not None and spec.high is not None:
         fits = bool(spec.low <= value <= spec.high)
@@ -256,7 +263,7 @@ def class_indices(classes: tuple[str, ...], names: tuple[str, ...]) -> frozenset
     for word in classes:
         if word in names:
             found.add(names.index(word))
-        elif word.isdecimal() and word.isascii() and int(word[:9]) < len(names):
+        elif word.isdecimal() and word.isascii() and len(word) < 9 and int(word) < len(names):
             found.add(int(word))
         else:
             shown = ', '.join(names[:20]) + (', …' if len(names) > 20 else '')

@@ -8,10 +8,16 @@ from collections.abc import Callable
 import threading
 
 from anydepth_core.detections import Detections
-from anydepth_core.errors import AnyDepthError
+from anydepth_core.errors import AnyDepthError, ProfileError
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.profile import Profile
-from anydepth_ros.profiles import BetweenFrames, find_profile, keep_profile, measure_in_time
+from anydepth_ros.profiles import (
+    BetweenFrames,
+    find_profile,
+    keep_profile,
+    measure_in_time,
+    with_accuracy,
+)
 
 Call = Callable[[Callable[[], list[Detections]]], list[Detections]]
 
@@ -45,14 +51,13 @@ class ProfileKeeper:
         self.profile, self.where = find_profile(detector, path)
 
     def measure(self, call: Call | None = None) -> Profile:
-        """Measure, keep the result in the cache, and return it.
+        """Measure, keep the result in the cache where it can be written, and return it.
 
         Args:
             call: does a frame of the measurement when it is its turn; None: at once.
 
         Raises:
-            AnyDepthError: another measurement runs, this one was cancelled, or the profile cannot
-                be written.
+            AnyDepthError: another measurement runs, or this one was cancelled.
         """
         cancelled = threading.Event()
         with self._lock:
@@ -66,8 +71,11 @@ class ProfileKeeper:
             detector = self._detector if call is None else BetweenFrames(
                 self._detector, call, stop)
             profile = measure_in_time(detector, stop, self._created_by)
-            self.where = keep_profile(profile)
-            self.profile = profile
+            self.profile = profile = with_accuracy(profile, self.profile)
+            try:
+                self.where = keep_profile(profile)
+            except ProfileError as error:  # it is good all the same, until the node ends
+                self.where = f'measured now, not kept: {error}'
             return profile
         finally:
             self._cancelled = None

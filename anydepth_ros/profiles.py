@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 import time
 from typing import Any
 
@@ -49,9 +50,12 @@ def find_profile(detector: Detector, path: str) -> tuple[Profile | None, str]:
         except ProfileError as error:
             raise ProfileError(f'{path}: {error}') from error
         return profile, path
-    kept = cache_folder() / key.file_name
-    if not kept.is_file():
-        return None, f'no {kept}'
+    try:
+        kept = cache_folder() / key.file_name
+        if not kept.is_file():
+            return None, f'no {kept}'
+    except (OSError, RuntimeError) as error:  # no home, or a folder that may not be entered
+        return None, f'the cache cannot be read: {error}'
     try:
         profile = read_profile(kept)
         profile.require(key, detector.depths)
@@ -66,13 +70,21 @@ def keep_profile(profile: Profile) -> str:
     Raises:
         ProfileError: it cannot be written.
     """
-    path = cache_folder() / profile.key.file_name
     try:
+        path = cache_folder() / profile.key.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ProfileError(f'cannot make {path.parent}: {error.strerror}') from error
+    except (OSError, RuntimeError) as error:
+        raise ProfileError(f'cannot make the cache folder: {error}') from error
     profile.write(path)
     return str(path)
+
+
+def with_accuracy(profile: Profile, earlier: Profile | None) -> Profile:
+    """Return the profile with the AP that an earlier one of the same weights knows."""
+    known = {entry.depth: entry.ap for entry in (earlier.entries if earlier else ())}
+    return replace(profile, entries=tuple(
+        replace(entry, ap=known.get(entry.depth) if entry.ap is None else entry.ap)
+        for entry in profile.entries))
 
 
 def measure_in_time(detector: Detector, stop: Callable[[], bool], created_by: str,

@@ -13,8 +13,9 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from anydepth_ros import diagnostics, transport
+from anydepth_ros.depth_choice import AUTO
 from anydepth_ros.diagnostics import Identity, Running
-from anydepth_ros.energy_watch import LIMITS, EnergyWatch
+from anydepth_ros.energy_watch import LIMITS, EnergyWatch, Reading
 from anydepth_ros.frame_statistics import Counts, FrameStatistics
 from anydepth_ros.parameter_server import ParameterServer
 
@@ -34,17 +35,18 @@ class Reporter:
         self._rmw = transport.state(rclpy.get_rmw_implementation_identifier())
         self._last: dict[str, tuple[float, Counts]] = {}
 
-    def tell(self, session: Session | None, gate: str, model_error: str) -> None:
+    def tell(self, session: Session | None, gate: str, model_error: str,
+             reading: Reading) -> None:
         """Publish the diagnostics and watch the inputs.
 
         Args:
             session: what is configured.
             gate: why no camera is served ('unconfigured', 'inactive'); empty when they are.
             model_error: why the model could not be loaded.
+            reading: of the sensors, just now.
         """
         name = self._node.get_fully_qualified_name()
         identity = Identity(name, session.device if session else self._parameters['device'])
-        reading = self._energy.read()
         statuses: list[DiagnosticStatus] = []
         for camera in self._parameters.cameras:
             if session:
@@ -56,9 +58,19 @@ class Reporter:
                                                  model_error, session.warning if session else ''))
         limits = {limit: self._parameters[limit] for limit in LIMITS}
         statuses.append(diagnostics.energy_status(
-            identity, reading, limits, self._energy.words, self._energy.without_sensor(limits)))
+            identity, reading, limits, self._energy.words,
+            self._energy.without_sensor(limits) or self._without_effect(limits)))
         self._publisher.publish(DiagnosticArray(
             header=Header(stamp=self._node.get_clock().now().to_msg()), status=statuses))
+
+    def _without_effect(self, limits: dict[str, float]) -> str:
+        """Return one sentence if a limit is set while no camera's depth can follow it."""
+        used = [name for name, limit in limits.items() if limit]
+        depths = {self._parameters.settings[name].depth for name in self._parameters.cameras}
+        if not used or AUTO in depths:
+            return ''
+        return (f'{used[0]} has no effect at the fixed depth {min(depths)}; set depth to {AUTO}, '
+                'or the limit to 0')
 
     def _of_camera(self, camera: Camera, gate: str) -> list[DiagnosticStatus]:
         counts = camera.statistics.counts

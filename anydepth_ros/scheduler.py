@@ -18,6 +18,7 @@ import threading
 import time
 from typing import Any, Generic, NamedTuple, TypeVar
 
+LONGEST_WAIT_S = 3600.0
 T = TypeVar('T')
 R = TypeVar('R')
 
@@ -80,6 +81,7 @@ class Slot(Generic[T]):
         self._clock = clock
         self._served = -math.inf
         self._turn = -math.inf  # when its last turn was due, which keeps the rate even
+        self._turn_before = -math.inf
 
     def put(self, item: T) -> bool:
         """Lay `item` in, never blocking; return whether it replaced one that nobody had taken."""
@@ -111,8 +113,14 @@ class Slot(Generic[T]):
         item, put_at = self.content
         self.content = None
         due, self._served = self.due(), now
+        self._turn_before = self._turn
         self._turn = due if now - due < self._period_s() else now
         return Letter(self.camera, item, now - put_at)
+
+    def give_back(self) -> None:
+        """Let the turn just had not count, because its item was of no use."""
+        with self._changed:
+            self._turn = self._turn_before
 
     def _period_s(self) -> float:
         rate = self._rank().rate_limit_hz
@@ -159,7 +167,8 @@ class Scheduler(Generic[T]):
                 until = min([deadline, *(slot.due() for slot in filled)])
                 if now >= deadline:
                     return None
-                self._changed.wait(None if until == math.inf else until - now)
+                # A tiny rate is due after longer than a lock can wait: look again meanwhile.
+                self._changed.wait(min(until - now, LONGEST_WAIT_S))
             return None
 
     def call(self, work: Callable[[], R]) -> R:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import json
+import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
@@ -42,8 +43,8 @@ class Services:
         self._parameters = parameters
         self._session = session
         self._state = state
-        # A measurement lasts long, and somebody must be able to cancel it.
-        slow, quick = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
+        # A measurement lasts long: somebody must be able to cancel it, and a second is refused.
+        slow, quick = ReentrantCallbackGroup(), MutuallyExclusiveCallbackGroup()
         node.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
         node.create_service(Trigger, '~/describe', self._on_describe, callback_group=quick)
         node.create_service(Trigger, '~/measure_profile', self._on_measure, callback_group=slow)
@@ -51,7 +52,13 @@ class Services:
                             callback_group=quick)
         for name, mode in parameters.modes.items():
             node.create_service(Trigger, f'~/mission_mode/{mode.ros_name}', self._selector(name))
+        self._wanted_mode = ''
         node.create_subscription(String, 'mission_mode', self._on_mode, LATCHED_QOS)
+        self._configured = node.create_guard_condition(self._select_wanted_mode)
+
+    def configured(self) -> None:
+        """Select, in the parameters' own callback group, the mode that was asked for before."""
+        self._configured.trigger()
 
     def _set(self, name: str, value: Any, response: Answer) -> Answer:
         result = self._node.set_parameters([Parameter(name, value=value)])[0]
@@ -69,9 +76,19 @@ class Services:
         return select
 
     def _on_mode(self, message: String) -> None:
-        """Select the mode; one that cannot be is refused, which the parameters tell in the log."""
-        if message.data != self._parameters['mission_mode']:
-            self._set('mission_mode', message.data, Trigger.Response())
+        """Select the mode; one that cannot be is refused, which the parameters tell in the log.
+
+        While no model is loaded nobody knows whether it can be: a latched message must not keep
+        the node from being configured.
+        """
+        self._wanted_mode = message.data
+        if self._session() is not None:
+            self._select_wanted_mode()
+
+    def _select_wanted_mode(self) -> None:
+        mode, self._wanted_mode = self._wanted_mode, ''
+        if mode and mode != self._parameters['mission_mode']:
+            self._set('mission_mode', mode, Trigger.Response())
 
     def _on_describe(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         session = self._session()
@@ -96,6 +113,9 @@ class Services:
             response.success = True
         except AnyDepthError as error:
             response.message = str(error)
+        except Exception as error:  # memory that is short, above all: frames still go on
+            response.message = f'{type(error).__name__}: {error}'
+            self._node.get_logger().error(traceback.format_exc())
         # One line of code each: rclpy refuses another severity where it has logged before.
         if response.success:
             self._node.get_logger().info(f'profile measured: {response.message}')

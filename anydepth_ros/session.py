@@ -52,6 +52,7 @@ class Session:
                                  device=parameters['device'], precision=parameters['precision'])
         loaded = time.monotonic()
         self._detector: Detector | None = detector
+        self._on_cuda = detector.device.startswith('cuda')
         self._keeper = ProfileKeeper(detector, parameters['profile'], f'{self._name} of '
                                      'anydepth_ros', asked_to_end)
         if self._keeper.profile is None and parameters['profile_on_start']:
@@ -131,7 +132,7 @@ class Session:
             if self._detector:
                 self._parameters.attach(self._model_facts(self._detector))
         self.facts['profile'] = self._keeper.where
-        return f'wrote {self._keeper.where}\n{as_table(profile)}'
+        return f'{self._keeper.where}\n{as_table(profile)}'
 
     def cancel_measuring(self) -> bool:
         """Let a measurement end; return whether one was running."""
@@ -159,8 +160,13 @@ class Session:
                           self._keeper.advice(self._name), len(self._parameters.cameras))
 
     def _depths_to_warm_up(self) -> list[str]:
-        """Return the extremes, which have all layers, and what the cameras may run."""
+        """Return the extremes, which have all layers, and what the cameras may run.
+
+        On CUDA each depth is a graph of its own, so there all that `auto` may ever choose too.
+        """
         found = ['full', 'base']
+        if self._keeper.profile and self._on_cuda:
+            found += [entry.name for entry in self._keeper.profile.entries]
         for settings in self._parameters.settings.values():
             assert settings.plan is not None
             policy = make_policy(settings.plan)

@@ -148,6 +148,8 @@ def test_a_mode_is_in_force_until_one_of_its_settings_changes():
     with pytest.raises(ParameterError, match=r"unknown mode 'clam' \(did you mean 'calm'\?\)"):
         follow({'mission_mode': 'clam'})
 
+DEPTH_GROUP = ('depth', 'depth_floor', 'depth_ceiling', *BUDGETS)
+
 
 def _values(cameras, **given):
     return {**{full: DEFAULTS[full.rpartition('.')[2]] for full in table(cameras)
@@ -157,15 +159,54 @@ def _values(cameras, **given):
 def test_cameras_follow_until_they_are_set_apart():
     cameras = ('front', 'left')
     values = _values(cameras, **{'front.depth': 'base'})
-    own = set_apart(values, values, ())
-    assert own == {'front.depth'}
+    own = set_apart(values, values, (), MODES)
+    assert own == {f'front.{name}' for name in DEPTH_GROUP}
     found = completed({'depth': 'full-p2'}, values, own, cameras, MODES)
     assert found == {'depth': 'full-p2', 'left.depth': 'full-p2'}
     one = completed({'left.mission_mode': 'keen'}, values, own, cameras, MODES)
     assert one['left.depth'] == AUTO and 'left.power_budget_w' not in one and 'depth' not in one
     all_of_them = completed({'mission_mode': 'calm'}, values, (), cameras, MODES)
     assert all_of_them['front.mission_mode'] == all_of_them['left.mission_mode'] == 'calm'
-    assert set_apart(['front.depth'], {**values, 'front.depth': 'full'}, own) == frozenset()
+    back = {**values, 'front.depth': 'full'}
+    assert set_apart(['front.depth'], back, own, MODES) == frozenset()
+
+
+def test_what_a_camera_was_given_moves_as_a_whole_or_not_at_all():
+    cameras = ('front', 'left')
+
+    def after(asked, values, own):
+        found = completed(asked, values, own, cameras, MODES)
+        values = {**values, **found}
+        return values, set_apart(found, values, own, MODES)
+    start = _values(cameras)
+    values, own = after({'front.mission_mode': 'keen'}, start, frozenset())
+    front = {name: value for name, value in values.items() if name.startswith('front.')}
+    for asked in ({'mission_mode': 'calm'}, {'mission_mode': 'keen'}, {'depth': 'base+fpn'}):
+        values, own = after(asked, values, own)
+        assert {name: values[name] for name in front} == front
+        assert values['left.depth'] == values['depth']
+    values, own = after({'front.depth': 'base'}, start, frozenset())
+    values, own = after({'target_fps': 5.0}, values, own)
+    assert (values['front.depth'], values['front.target_fps']) == ('base', 0.0)
+    assert (values['left.depth'], values['left.target_fps']) == (AUTO, 5.0)
+    values, own = after({'front.latency_budget_ms': 9.0}, values, own)
+    values, own = after({'depth': 'full'}, values, own)
+    assert (values['front.depth'], values['front.latency_budget_ms']) == (AUTO, 9.0)
+
+
+def test_a_budget_asked_for_beside_a_mode_wins():
+    asked = {'mission_mode': 'keen', 'target_fps': 7.0}
+    found = completed(asked, _values(('',)), (), ('',), MODES)
+    assert (found['target_fps'], found['mission_mode']) == (7.0, CUSTOM)
+    assert sum(bool(found[name]) for name in BUDGETS) == 1
+
+
+def test_at_start_a_depth_of_a_camera_wins_over_the_budget_of_the_node():
+    values = _values(('eye',), **{'latency_budget_ms': 9.0, 'eye.latency_budget_ms': 9.0,
+                                  'eye.depth': 'base'})
+    found = {**values, **at_start(values, ('eye',), MODES)}
+    assert (found['depth'], found['eye.depth']) == (AUTO, 'base')
+    assert found['eye.latency_budget_ms'] == 0.0
 
 
 def test_at_start_a_mode_is_applied_and_a_budget_means_auto():

@@ -113,6 +113,40 @@ def test_a_changed_limit_is_felt_by_who_waits():
     assert results[0].item == 2
 
 
+def test_a_tiny_rate_lets_the_taker_live():
+    scheduler: Scheduler[int] = Scheduler()
+    rank = [Rank(rate_limit_hz=1e-10)]
+    slot = scheduler.slot('', lambda: rank[0])
+    slot.put(1)
+    assert scheduler.take(0).item == 1
+    slot.put(2)
+    results: list[object] = []
+    waiter = threading.Thread(target=lambda: results.append(scheduler.take()))
+    waiter.start()
+    waiter.join(0.05)
+    assert waiter.is_alive()
+    rank[0] = Rank()
+    scheduler.wake()
+    waiter.join(10)
+    assert [each.item for each in results] == [2]
+
+
+def test_a_turn_given_back_does_not_count():
+    now = [0.0]
+    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
+    slot = scheduler.slot('', lambda: Rank(rate_limit_hz=2.0))
+    for at, given_back in ((0.0, False), (0.6, True), (0.7, False)):
+        now[0] = at
+        slot.put(1)
+        assert scheduler.take(0) is not None
+        if given_back:
+            slot.give_back()
+    slot.put(1)
+    assert scheduler.take(0) is None
+    now[0] = 1.3
+    assert scheduler.take(0) is not None
+
+
 def test_closing_wakes_the_one_who_waits_and_takes_nothing_in():
     scheduler: Scheduler[int] = Scheduler()
     slot = scheduler.slot('')
@@ -244,13 +278,21 @@ def test_no_value_raises_anything_but_a_named_refusal(spec, value):
         assert str(error) and '\n' not in str(error)
 
 
+def test_a_text_of_absurd_length_is_not_echoed():
+    with pytest.raises(ParameterError, match='5000 characters') as told:
+        check(BY_NAME['depth'], 'x' * 5000)
+    assert len(str(told.value)) < 200
+    with pytest.raises(ParameterError, match='5000 characters'):
+        check(BY_NAME['classes'], ['a', 'x' * 5000])
+
+
 def test_settings_know_the_classes_of_the_model():
     def indices(*classes: str):
         return make_settings({**DEFAULTS, 'classes': list(classes)}, MODEL).class_indices
     assert indices() is None
     assert indices('cup', '0') == {0, 1}
     assert indices('7') == {2}  # a name goes before an index
-    for wrong in ('8', '-1', 'cub', '٣', '9' * 40):
+    for wrong in ('8', '-1', 'cub', '٣', '9' * 40, '0' * 4000, '0000000009'):
         with pytest.raises(ParameterError, match='has no class'):
             indices(wrong)
 

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 import threading
 
-from harness import Camera, Peer, wait_for
+from harness import LATCHED, Camera, Peer, wait_for
 from profiled import write_profile
 import pytest
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from anydepth_core.runtime.profile import read_profile
@@ -41,8 +42,13 @@ def measuring(peer: Peer) -> Iterator[list[Trigger.Response]]:
 
 def test_without_a_profile_auto_is_refused_until_one_is_measured_between_frames(
         start, peer, cache):
+    topic = peer.node.create_publisher(String, '/lone/mission_mode', LATCHED)
+    topic.publish(String(data='patrol'))  # a latched mode that cannot be must not end the node
     process = start('detector_node', '-r', '__ns:=/lone', env=cache, score_threshold=0)
     peer.wait_active(NODE)
+    process.wait_text('parameter refused: depth: auto needs')
+    assert peer.get('mission_mode', NODE) == ''
+    peer.node.destroy_publisher(topic)
     camera = Camera(peer, NODE, '/lone/image')
     result = peer.set('latency_budget_ms', 50.0, NODE)
     assert not result.successful and 'there is no profile' in result.reason
@@ -61,7 +67,7 @@ def test_without_a_profile_auto_is_refused_until_one_is_measured_between_frames(
             assert peer.set('score_threshold', 0.0, NODE).successful
     assert answers[0].success, answers[0].message
     assert between > 3
-    path = Path(answers[0].message.splitlines()[0].removeprefix('wrote '))
+    path = Path(answers[0].message.splitlines()[0])
     assert path.parent == Path(cache['XDG_CACHE_HOME']) / 'anydepth'
     assert all(entry.name in answers[0].message for entry in read_profile(path).entries)
     assert peer.set('latency_budget_ms', 1e5, NODE).successful
