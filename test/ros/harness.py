@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=50)
+NODE_VARIABLES = {'OMP_NUM_THREADS': '1'}
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -56,7 +57,7 @@ class Process:
         with log.open('w') as output:
             self.popen = subprocess.Popen(
                 [sys.executable, '-m', module, *arguments], cwd=log.parent,
-                env={**environment, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+                env={**environment, 'PYTHONPATH': str(ROOT), **NODE_VARIABLES},
                 stdout=output, stderr=subprocess.STDOUT)
 
     @property

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from unittest import mock
+
+from harness import NODE_VARIABLES
 
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.measure import profile_key
@@ -16,8 +20,9 @@ ROWS = (('base', 1.0, 10.0), ('base+fpn', 2.0, 20.0), ('full', 4.0, 40.0))
 
 def write_profile(path: Path, weights: Path, hash_of: str = '') -> Path:
     """Write the profile of `weights` on this CPU; with `hash_of`, that of other weights."""
-    detector = Detector.open(weights, device='cpu')
-    key = profile_key(detector)
+    with mock.patch.dict(os.environ, NODE_VARIABLES):  # a profile holds for so many threads
+        detector = Detector.open(weights, device='cpu')
+        key = profile_key(detector)
     if hash_of:
         key = type(key)(**{**vars(key), 'weights_hash': hash_of})
     Profile(key=key, model=detector.model_name, frames=10, entries=tuple(

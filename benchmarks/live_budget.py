@@ -1,0 +1,263 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How well a running node keeps a budget: `python benchmarks/live_budget.py [--plot FILE.png]`.
+
+Three processes on a real DDS: the demo camera, the node `detector`, which measures its profile at
+start, and this one, which sets budgets and hears what each frame cost:
+
+    steps, sawtooth  `target_fps` between what full and base allow; the error is that of the mean
+                     cost of 30 frames, against the mean of the budgets in force for them
+    steady           `latency_budget_ms` halfway between the p95 of base and of full; how many
+                     frames take longer
+    hog              a latency budget that full keeps, and processes that take the cores away for
+                     a while; how soon the depth follows, and comes back
+
+Exits with 1 if a mean error is above 3 %, more than 5 % of the steady frames are above the budget,
+or a depth follows later than after 2 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+import json
+import multiprocessing
+import os
+from pathlib import Path
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anydepth_core.errors import AnyDepthError
+from anydepth_core.runtime.profile import Profile, read_profile
+from anydepth_ros.child import Child
+from anydepth_ros.demo_record import Frame
+from anydepth_ros.isolation import isolated
+
+if TYPE_CHECKING:
+    from anydepth_ros.demo_listener import Listener
+
+WINDOW = 30
+SETTLED = 10  # frames after which a new budget has to be kept
+ERROR, VIOLATIONS, FOLLOWED_S = 0.03, 0.05, 2.0
+PATIENCE_S = 120.0
+STEPS = (0.5, 0.1, 0.9, 0.3, 0.7)  # of the way from base to full
+SAW = (*np.linspace(0.05, 0.95, 7), *np.linspace(0.95, 0.05, 7))
+
+
+class Costs:
+    """What each frame cost, beside the budget in force when it was told."""
+
+    def __init__(self) -> None:
+        self.budget_ms = 0.0
+        self.frames: list[tuple[Frame, float]] = []
+
+    def add(self, frame: Frame) -> None:
+        """Take one more; from the listener's thread."""
+        self.frames.append((frame, self.budget_ms))
+
+    def since(self, first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the costs and budgets, in ms, of the frames from number `first` on."""
+        rows = [(frame.total_ms, budget) for frame, budget in self.frames[first:]]
+        costs, budgets = np.array(rows, np.float64).reshape(-1, 2).T
+        return costs, budgets
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running node with a camera before it."""
+
+    listener: Listener
+    costs: Costs
+    profile: Profile
+    children: Sequence[Child]
+
+    def between(self, share: float, quantile: str) -> float:
+        """Return the milliseconds so far on the way from base to full."""
+        space = self.profile.space
+        base, full = (next(getattr(entry, quantile) for entry in self.profile.entries
+                           if entry.depth == depth) for depth in (space.base, space.full))
+        return float(base + share * (full - base))
+
+    def keep(self, name: str, budget_ms: float, seconds: float) -> None:
+        """Set a budget and let frames pass."""
+        self.listener.set_parameter(
+            name, 1000 / budget_ms if name == 'target_fps' else budget_ms)
+        self.costs.budget_ms = budget_ms
+        time.sleep(seconds)
+        for child in self.children:
+            child.require_alive()
+
+
+def main() -> int:
+    """Measure and print; see above for the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--weights', default='scenes')
+    parser.add_argument('--size', default='640x480', metavar='WxH')
+    parser.add_argument('--rate-hz', type=float, default=30.0)
+    parser.add_argument('--seconds', type=float, default=6.0, help='of each step')
+    parser.add_argument('--hogs', type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument('--json', type=Path, metavar='FILE')
+    parser.add_argument('--plot', type=Path, metavar='FILE.png')
+    args = parser.parse_args()
+    try:
+        with running(args) as bench:
+            found = {
+                'steps': tracked(bench, STEPS, args.seconds),
+                'sawtooth': tracked(bench, SAW, args.seconds / 3),
+                'steady': steady(bench, 3 * args.seconds),
+                'hog': hogged(bench, args.hogs, args.seconds)}
+            rows = list(bench.costs.frames)
+    except AnyDepthError as error:
+        print(f'live_budget: error: {error}', file=sys.stderr)
+        return 2
+    for name, values in found.items():
+        print(f'{name:10}' + '  '.join(f'{key} {value:.3f}' for key, value in values.items()))
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1) + '\n')
+    if args.plot:
+        plot(rows, args.plot)
+    late = max(found['hog']['shallower_after_s'], found['hog']['back_after_s'])
+    return int(max(found[name]['error_mean'] for name in ('steps', 'sawtooth')) > ERROR
+               or found['steady']['violations'] > VIOLATIONS or late > FOLLOWED_S)
+
+
+@contextmanager
+def running(args: argparse.Namespace) -> Iterator[Bench]:
+    """Start the processes, and yield when frames come."""
+    with ExitStack() as undo:
+        folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
+        environment = undo.enter_context(isolated(os.environ))
+        environment |= {'XDG_CACHE_HOME': str(folder), 'OMP_NUM_THREADS': '1'}
+        os.environ.update(environment)  # before ROS is loaded into this process
+        from anydepth_ros.demo_listener import Listener
+
+        children = [
+            Child('detector', 'anydepth_ros.detector_node', arguments(
+                weights=args.weights, profile_on_start='true'), environment,
+                folder / 'detector.txt'),
+            Child('camera', 'anydepth_ros.demo_camera', arguments(
+                size=args.size, rate_hz=args.rate_hz), environment, folder / 'camera.txt')]
+        for child in children:
+            undo.callback(child.stop)
+        costs = Costs()
+        listener = Listener(costs)
+        undo.callback(listener.close)
+        deadline = time.monotonic() + PATIENCE_S
+        while len(costs.frames) < WINDOW:
+            for child in children:
+                child.require_alive()
+            if time.monotonic() > deadline:
+                raise AnyDepthError(f'no frames came; {children[0].last_lines()}')
+            time.sleep(0.2)
+        profile = next((folder / 'anydepth').glob('*.json'))
+        yield Bench(listener, costs, read_profile(profile), children)
+
+
+def arguments(**parameters: object) -> list[str]:
+    """Return the words that give a node these parameters."""
+    return ['--ros-args', *(word for name, value in parameters.items()
+                            for word in ('-p', f'{name}:={value}'))]
+
+
+def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, float]:
+    """Return the relative errors of the mean cost of 30 frames while budgets change."""
+    bench.keep('target_fps', bench.between(shares[0], 'mean_ms'), 2.0)
+    first = len(bench.costs.frames) + SETTLED
+    for share in shares:
+        bench.keep('target_fps', bench.between(share, 'mean_ms'), seconds)
+    costs, budgets = bench.costs.since(first)
+    if len(costs) < 2 * WINDOW:
+        raise AnyDepthError(f'only {len(costs)} frames came; raise --seconds')
+    window = np.full(WINDOW, 1 / WINDOW)
+    kept, wanted = (np.convolve(each, window, 'valid') for each in (costs, budgets))
+    errors = np.abs(kept - wanted) / wanted
+    return {'error_mean': float(errors.mean()), 'error_p95': float(np.percentile(errors, 95)),
+            'frames': len(costs)}
+
+
+def steady(bench: Bench, seconds: float) -> dict[str, float]:
+    """Return which share of the frames takes longer than a latency budget."""
+    budget = bench.between(0.5, 'p95_ms')
+    bench.keep('latency_budget_ms', budget, 2.0)
+    first = len(bench.costs.frames)
+    bench.keep('latency_budget_ms', budget, seconds)
+    costs, _ = bench.costs.since(first)
+    return {'violations': float((costs > budget).mean()), 'budget_ms': budget,
+            'mean_ms': float(costs.mean()), 'frames': len(costs)}
+
+
+def hogged(bench: Bench, hogs: int, seconds: float) -> dict[str, float]:
+    """Return how soon the depth follows processes that take the cores away, and comes back."""
+    budget = 1.2 * bench.between(1.0, 'p95_ms')
+    bench.keep('latency_budget_ms', budget, seconds)
+    usual = gflops(bench, len(bench.costs.frames) - WINDOW)
+    processes = [multiprocessing.get_context('fork').Process(target=busy, daemon=True)
+                 for _ in range(hogs)]
+    try:
+        for process in processes:
+            process.start()
+        began, first = time.monotonic(), len(bench.costs.frames)
+        bench.keep('latency_budget_ms', budget, 2 * seconds)
+        shallower = after(bench, first, began, lambda cost: cost < usual)
+        costs, _ = bench.costs.since(first)
+    finally:
+        for process in processes:
+            process.kill()
+    ended, first = time.monotonic(), len(bench.costs.frames)
+    bench.keep('latency_budget_ms', budget, 2 * seconds)
+    return {'shallower_after_s': shallower, 'violations': float((costs > budget).mean()),
+            'back_after_s': after(bench, first, ended, lambda cost: cost >= usual),
+            'budget_ms': budget}
+
+
+def busy() -> None:
+    """Take a core away."""
+    while True:
+        pass
+
+
+def gflops(bench: Bench, first: int) -> float:
+    """Return the median operations of the frames from number `first` on."""
+    known = {entry.name: entry.gflops for entry in bench.profile.entries}
+    return float(np.median([known[frame.depth] for frame, _ in bench.costs.frames[first:]]))
+
+
+def after(bench: Bench, first: int, since: float, is_so: Any) -> float:
+    """Return the seconds to the first frame whose operations are so; infinite if none is."""
+    known = {entry.name: entry.gflops for entry in bench.profile.entries}
+    return next((frame.time_s - since for frame, _ in bench.costs.frames[first:]
+                 if is_so(known[frame.depth])), float('inf'))
+
+
+def plot(rows: Sequence[tuple[Frame, float]], path: Path) -> None:
+    """Draw the cost of each frame, the mean of 30, and the budget."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    rows = [(frame, budget) for frame, budget in rows if budget]
+    times = np.array([frame.time_s for frame, _ in rows]) - rows[0][0].time_s
+    costs = np.array([frame.total_ms for frame, _ in rows])
+    figure, axes = pyplot.subplots(figsize=(11, 4), layout='constrained')
+    axes.plot(times, costs, '.', markersize=3, color='#0072b2', alpha=0.5, label='one frame')
+    axes.plot(times[WINDOW - 1:], np.convolve(costs, np.full(WINDOW, 1 / WINDOW), 'valid'),
+              color='#d55e00', label=f'mean of {WINDOW}')
+    axes.step(times, [budget for _, budget in rows], where='post', color='black', label='budget')
+    axes.set(xlabel='time [s]', ylabel='cost [ms]',
+             ylim=(0, 1.5 * max(budget for _, budget in rows)))
+    axes.legend()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
