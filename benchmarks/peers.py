@@ -79,12 +79,13 @@ def main() -> int:
     args = parser.parse_args()
     if unknown := set(args.names) - set(PEERS):
         parser.error(f'unknown {" ".join(sorted(unknown))}; valid: {" ".join(PEERS)}')
+    users = dict(os.environ)
     share_cores()
     os.environ['OMP_NUM_THREADS'] = str(args.threads)  # before any library reads it
     # Some of the runtimes count cores instead.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.threads])
     try:
-        document = compare_all(args)
+        document = compare_all(args, users)
     except AnyDepthError as error:
         print(f'peers: error: {error}', file=sys.stderr)
         return 2
@@ -95,20 +96,24 @@ def main() -> int:
     return 0
 
 
-def compare_all(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the measurements of every network named."""
-    from peers_environment import peers_python, peers_variables
+def compare_all(args: argparse.Namespace, users: dict[str, str]) -> dict[str, Any]:
+    """Return the measurements of every network named; `users` are the variables the user set."""
+    from peers_environment import peers_python, peers_variables, waiting
     from runtime_cases import versions
 
     from anydepth_core.runtime.measure import hardware_name
 
     python = peers_python(set_up=args.set_up)
+    variables = peers_variables(users)
+    policies = {'ours': waiting(os.environ), 'theirs': waiting(variables)}
     document: dict[str, Any] = {'machine': hardware_name('cpu'), 'load': os.getloadavg(),
-                                'versions': versions(), 'frames': args.frames, 'networks': {}}
+                                'versions': versions(), 'waiting': policies,
+                                'frames': args.frames, 'networks': {}}
     print(f'{document["machine"]}, load {os.getloadavg()[0]:.1f}, {document["versions"]}')
+    print(f'threads wait: ours {policies["ours"]}, theirs {policies["theirs"]}')
     for name in args.names:
         with tempfile.TemporaryDirectory(prefix='anydepth-peers-') as folder:
-            found = compare(python, peers_variables(), name, Path(folder), args.frames)
+            found = compare(python, variables, name, Path(folder), args.frames)
         document['networks'][name] = found
         show(name, found)
     return document

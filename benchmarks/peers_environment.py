@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import hashlib
 import importlib.util
 import os
@@ -19,6 +20,8 @@ PINS = Path(__file__).parents[1] / 'config' / 'environment' / 'requirements-peer
 # Both sides compute with the very same builds of these, those that are installed here.
 SHARED = ('torch', 'torchvision', 'numpy', 'cv2', 'onnx', 'onnxruntime', 'openvino')
 FINISHED = 'finished'
+# How OpenMP's threads wait, for which this process has a policy of its own.
+WAITING = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')
 
 
 def peers_python(*, set_up: bool) -> Path:
@@ -44,7 +47,7 @@ def peers_python(*, set_up: bool) -> Path:
         subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
         (site / 'shared.pth').write_text('\n'.join(paths) + '\n', encoding='utf-8')
         subprocess.run([str(python), '-m', 'pip', '--disable-pip-version-check', 'install', '-q',
-                        '-r', str(PINS)], check=True, env=peers_variables())
+                        '-r', str(PINS)], check=True, env=peers_variables(os.environ))
         (folder / FINISHED).touch()
     except (OSError, subprocess.CalledProcessError) as error:
         raise AnyDepthError(f'the environment of the peers could not be made: {error}') from error
@@ -57,8 +60,21 @@ def shared_paths() -> list[str]:
     return sorted({str(Path(spec.origin).parents[1]) for spec in found if spec and spec.origin})
 
 
-def peers_variables() -> dict[str, str]:
-    """Return the environment variables of the other process: ours, offline, and no surprises."""
-    variables = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+def peers_variables(users: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of the other process: ours, offline, and no surprises.
+
+    Args:
+        users: the variables as the user set them. Of the way to wait, only that reaches the peers,
+            who else have what their users have.
+    """
+    variables = {key: value for key, value in os.environ.items()
+                 if key not in ('PYTHONPATH', *WAITING)}
+    variables |= {key: users[key] for key in WAITING if key in users}
     return variables | {'YOLO_AUTOINSTALL': 'false', 'YOLO_OFFLINE': 'true', 'HF_HUB_OFFLINE': '1',
                         'YOLO_CONFIG_DIR': str(cache_folder())}
+
+
+def waiting(variables: Mapping[str, str]) -> str:
+    """Return in words how the threads of a process with these variables wait."""
+    return ' '.join(f'{key}={variables[key]}' for key in WAITING
+                    if key in variables) or "OpenMP's default"

@@ -64,6 +64,8 @@ def yolo(size: str, folder: Path, image: np.ndarray) -> tuple[Path, dict[str, Fr
     calm(model, picture(image), [branch[-1] for branch in model.model[-1].cv3])
     path = folder / f'yolo12{size}.pt'
     torch.save({'model': model, 'train_args': {'task': 'detect', 'imgsz': INPUT}}, path)
+    if importlib.util.find_spec('openvino'):
+        single_precision()
     files = {'torch': path}
     for kind, package in (('onnx', 'onnxruntime'), ('openvino', 'openvino')):
         if importlib.util.find_spec(package):
@@ -117,6 +119,23 @@ def detr(size: str, folder: Path, image: np.ndarray) -> tuple[Path, dict[str, Fr
                 float(scores.max(initial=0)))
 
     return folder / size / 'model.safetensors', {'torch': frame}
+
+
+def single_precision() -> None:
+    """Let OpenVINO compute in float32, as everything else here; some processors default to less.
+
+    The package asks for no precision, so this is put under everything that it compiles.
+    """
+    import openvino
+
+    plain = openvino.Core.compile_model
+
+    def compile_model(core: Any, model: Any, device_name: str | None = None,
+                      config: dict[str, Any] | None = None, **others: Any) -> Any:
+        return plain(core, model, device_name,
+                     {**(config or {}), 'INFERENCE_PRECISION_HINT': 'f32'}, **others)
+
+    openvino.Core.compile_model = compile_model
 
 
 def picture(image: np.ndarray) -> torch.Tensor:

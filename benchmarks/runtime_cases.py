@@ -28,6 +28,8 @@ from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.network import Network, of_model
 
 Run = Callable[[], object]
+# What the camera of `phases` sends, and where that is the network's own size, the other.
+CAMERAS = ((720, 1280), (480, 640))
 
 
 def network_of(name: str, size: tuple[int, int], images: torch.Tensor | None = None) -> Network:
@@ -205,20 +207,23 @@ def switching(name: str, size: tuple[int, int], backend: str, frames: int) -> di
 
 
 def phases(name: str, size: tuple[int, int], backend: str, frames: int) -> dict[str, float]:
-    """Time whole calls of `detect` on a rendered scene, phase by phase.
+    """Time whole calls of `detect` on a rendered scene of another size, phase by phase.
 
     The threshold lets a thousand candidates through, as a crowded scene does.
     """
     from anydepth_core.data.scenes import render_scene
     from anydepth_core.runtime.detector import Detector
+    from anydepth_core.runtime.preprocess import fit
 
-    image = render_scene(0, size=size).image
-    planes = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    image = render_scene(0, size=next(each for each in CAMERAS if each != tuple(size))).image
+    canvas = np.empty((1, *size, 3), np.uint8)
+    fit(image, canvas[0], 'letterbox', 'rgb')
+    planes = torch.from_numpy(canvas).permute(0, 3, 1, 2).float() / 255
     network = network_of(name, size, planes)
     network = with_graph(network) if backend != 'torch' else network
     runner = open_backend(backend, network, device='cpu', precision='fp32')
     detector = Detector(network, runner)
-    logits = runner.run(runner.upload(image[None]), network.depths.full).logits.flatten()
+    logits = runner.run(runner.upload(canvas), network.depths.full).logits.flatten()
     threshold = float(logits.topk(min(1000, len(logits))).values[-1].sigmoid())
     detector.warm_up()
     found = [detector.detect(image, score_threshold=threshold).timing for _ in range(frames)]

@@ -16,19 +16,13 @@ import json
 import statistics
 import sys
 import time
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from anydepth_core.data.batches import training_batches
-from anydepth_core.data.options import Augmentation, open_data
-from anydepth_core.models.count import count_operations
 from anydepth_core.runtime.cores import share_cores
-from anydepth_core.train.inputs import Inputs, to_inputs
-from anydepth_core.train.optimizer import make_optimizer
-from anydepth_core.train.recipe import Recipe
-from anydepth_core.train.recipe_file import parse_recipe
-from anydepth_core.train.setup import make_model, make_step, train_mode
+
+if TYPE_CHECKING:
+    from anydepth_core.train.inputs import Inputs
+    from anydepth_core.train.recipe import Recipe
 
 MODELS = ('anydepth-yolo-pico', 'anydepth-yolo-n', 'anydepth-detr-tiny', 'anydepth-detr-r18')
 ALLOWED = 0.1
@@ -46,6 +40,8 @@ def main() -> int:
     parser.add_argument('--json', action='store_true')
     args = parser.parse_args()
     share_cores()
+    import torch  # reads how its threads shall wait
+
     torch.set_num_threads(args.threads)
     results = [measure(name, tuple(args.size), args.batch, args.steps) for name in args.models]
     if args.json:
@@ -61,6 +57,10 @@ def main() -> int:
 
 def measure(name: str, size: tuple[int, int], batch: int, steps: int) -> dict[str, float | str]:
     """Return median step times of one model in milliseconds, and their ratio."""
+    from anydepth_core.models.count import count_operations
+    from anydepth_core.train.recipe_file import parse_recipe
+    from anydepth_core.train.setup import make_model
+
     recipes = {passes: parse_recipe({'model': name, 'iterations': 1, 'input_size': size,
                                      'batch': batch, 'passes': passes})
                for passes in ('both', 'full')}
@@ -88,6 +88,12 @@ def measure(name: str, size: tuple[int, int], batch: int, steps: int) -> dict[st
 
 
 def _inputs(recipe: Recipe) -> Inputs:
+    import torch
+
+    from anydepth_core.data.batches import training_batches
+    from anydepth_core.data.options import Augmentation, open_data
+    from anydepth_core.train.inputs import to_inputs
+
     data, _ = open_data(recipe.data)
     batch = next(iter(training_batches(
         data, Augmentation(), input_size=recipe.input_size, resize=recipe.resize,
@@ -96,13 +102,18 @@ def _inputs(recipe: Recipe) -> Inputs:
 
 
 def _stepper(recipe: Recipe, inputs: Inputs) -> Callable[[], None]:
+    import torch
+
+    from anydepth_core.train.optimizer import make_optimizer
+    from anydepth_core.train.setup import make_model, make_step, train_mode
+
     model = make_model(recipe, ['x'] * 8)
     step = make_step(recipe, model)
     optimizer = make_optimizer(model, recipe.optimizer)
     train_mode(step, recipe)
 
     def run() -> None:
-        terms: dict[str, Tensor] = step(inputs.images, inputs.targets)
+        terms = step(inputs.images, inputs.targets)
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

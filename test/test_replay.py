@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 import re
+import sqlite3
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -68,7 +70,7 @@ def pictures(tmp_path):
 
 
 def record(path: Path, topics: dict[str, str], *, plugin: str = 'MCAP', count: int = 5,
-           encoding: str = 'bgr8') -> Path:
+           encoding: str = 'bgr8', packed: str | None = None) -> Path:
     """Write a bag with pictures on some topics, in turn."""
     rosbag2 = pytest.importorskip('rosbags.rosbag2', reason='bags need the extra replay')
     from rosbags.typesys import Stores, get_typestore
@@ -76,7 +78,10 @@ def record(path: Path, topics: dict[str, str], *, plugin: str = 'MCAP', count: i
     make = {name.rpartition('/')[2]: kind for name, kind in store.types.items()
             if name in (RAW, COMPRESSED, 'std_msgs/msg/String', 'std_msgs/msg/Header')}
     time = store.types['builtin_interfaces/msg/Time']
-    with rosbag2.Writer(path, version=9, storage_plugin=rosbag2.StoragePlugin[plugin]) as writer:
+    bag = rosbag2.Writer(path, version=9, storage_plugin=rosbag2.StoragePlugin[plugin])
+    if packed:
+        bag.set_compression(rosbag2.CompressionMode[packed], rosbag2.CompressionFormat.ZSTD)
+    with bag as writer:
         connections = {topic: writer.add_connection(topic, kind, typestore=store)
                        for topic, kind in topics.items()}
         for index in range(count):
@@ -221,6 +226,65 @@ def test_an_image_of_unknown_encoding_is_told_in_its_place(replay, tmp_path):
     bag = record(tmp_path / 'bag', {TOPIC: RAW}, encoding='32FC1', count=2)
     status, lines, _ = replay(bag, '--bag', tmp_path / 'found')
     assert status == 2 and ["'32FC1'" in line['error'] for line in lines[1:]] == [True, True]
+
+
+@pytest.mark.parametrize(('change', 'error'), [
+    ("UPDATE messages SET data = x'00010000ff' WHERE id = 3", 'message cannot be read'),
+    ("UPDATE messages SET data = 'words' WHERE id = 3", 'message cannot be read'),
+    ('UPDATE messages SET timestamp = -5 WHERE id = 3', 'recorded at -5 ns'),
+    ('DELETE FROM messages WHERE id = 3', '4 of the 5 images on /eye/image')])
+def test_what_a_bag_lacks_is_told_and_the_rest_is_kept(replay, tmp_path, change, error):
+    bag = record(tmp_path / 'bag', {TOPIC: RAW}, plugin='SQLITE3')
+    whole = replay(bag)[1][1:]
+    with sqlite3.connect(next(bag.glob('*.db3'))) as database:
+        database.execute(change)
+    database.close()
+    status, _, err = replay(bag, '--out', tmp_path / 'out.jsonl', '--bag', tmp_path / 'found')
+    lines = [json.loads(line) for line in (tmp_path / 'out.jsonl').read_text().splitlines()][1:]
+    assert status == 2 and len(lines) == 5 and len(err.splitlines()) == 2
+    (bad,) = (line for line in lines if 'error' in line)
+    assert error in bad['error'] and '1 could not be used' in err
+    good = [line['detections'] for line in lines if 'error' not in line]
+    assert good == [line['detections'] for line in whole if line['index'] != 2]
+    from rosbags.rosbag2 import Reader
+    with Reader(tmp_path / 'found') as reader:
+        assert reader.message_count == 1 + 4
+
+
+def test_compressed_bags(replay, tmp_path):
+    """Chunks are unpacked within bounds; what is compressed as a whole is not touched."""
+    plain = strip(replay(record(tmp_path / 'plain', {TOPIC: RAW}))[1])
+    chunks = record(tmp_path / 'chunks', {TOPIC: RAW}, packed='STORAGE')
+    assert strip(replay(chunks)[1]) == plain and len(plain) == 5
+    for mode in ('MESSAGE', 'FILE'):
+        bag = record(tmp_path / mode, {TOPIC: RAW}, packed=mode, plugin='SQLITE3')
+        for part in bag.glob('*.zstd'):
+            part.write_bytes(b'not to be unpacked')
+        status, lines, err = replay(bag)
+        assert status == 2 and not lines and len(err.splitlines()) == 1
+        assert f"compressed by '{mode.lower()}'" in err and 'ros2 bag convert' in err
+
+
+@pytest.mark.parametrize('kind', ['zstd', 'lz4'])
+def test_a_chunk_never_unpacks_to_more_than_it_tells(kind):
+    storage = pytest.importorskip('rosbags.rosbag2.storage_mcap', reason='the extra replay')
+    from lz4.frame import compress
+
+    from anydepth_core.replay.bounds import MAX_CHUNK_BYTES, bound_chunks
+    bound_chunks()
+    pack = {'zstd': storage.zstd.compress, 'lz4': compress}[kind]
+    small, bomb = pack(b'some words'), pack(bytes(1 << 26))
+    assert storage.DECOMPRESSORS[kind](small, 10) == b'some words'
+    tracemalloc.start()
+    try:
+        for data, size, words in ((small, 9, 'more'), (small, 11, 'less'),
+                                  (small[:-3], 10, 'less'), (bomb, 1000, 'more'),
+                                  (bomb, MAX_CHUNK_BYTES + 1, '1024 MiB')):
+            with pytest.raises(ValueError, match=words):
+                storage.DECOMPRESSORS[kind](data, size)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize('plugin', ['MCAP', 'SQLITE3'])

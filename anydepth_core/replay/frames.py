@@ -56,7 +56,7 @@ def open_frames(source: Path, topic: str | None) -> Iterator[Frame]:
         topic: of the images in a bag; may be None where it holds images on one topic alone.
 
     Raises:
-        DataError: no such source, or a damaged one; the latter may come with a later image.
+        DataError: no such source, or one of which nothing can be read.
         ImageError: a folder without images.
     """
     frames = _open(source, topic)

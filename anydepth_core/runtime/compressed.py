@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anydepth_core.errors import ImageError
 from anydepth_core.runtime.encodings import decode
-from anydepth_core.runtime.images import is_cut_jpeg
+from anydepth_core.runtime.images import MAX_JPEG_SCANS, has_many_scans, is_cut_jpeg
 from anydepth_core.runtime.preprocess import Color
 
 MAX_PIXELS = 1 << 26
@@ -49,6 +49,8 @@ def decode_compressed(data: Any, picture_format: str) -> tuple[NDArray[np.uint8]
         raise ImageError('a compressedDepth message holds distances, not a picture; subscribe to '
                          'the compressed topic of a colour camera')
     height, width = _checked_size(file, picture_format)
+    if has_many_scans(file):
+        raise ImageError(f'compressed image has more than {MAX_JPEG_SCANS} scans: malicious')
     encoding, _, inside = (part.strip() for part in picture_format.partition(';'))
     mosaic = encoding.startswith('bayer_') and 'compressed bgr' not in inside
     flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR

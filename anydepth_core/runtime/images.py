@@ -16,6 +16,8 @@ from anydepth_core.files import whole_file
 
 SUFFIXES = frozenset(('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'))
 MAX_FILE_BYTES = 1 << 28
+# Encoders write ten or so; each of any number may cost a pass over the whole picture.
+MAX_JPEG_SCANS = 64
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
@@ -55,6 +57,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f'{path}: larger than {MAX_FILE_BYTES >> 20} MiB')
     if not data:
         raise ImageError(f'{path}: the file is empty')
+    if has_many_scans(data):
+        raise ImageError(f'{path}: a JPEG of more than {MAX_JPEG_SCANS} scans, which is malicious')
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -68,6 +72,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def is_cut_jpeg(data: bytes) -> bool:
     """Tell whether a JPEG ends before its last scan does; some OpenCV fill the rest with grey."""
     return data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+
+
+def has_many_scans(data: bytes) -> bool:
+    """Tell whether a JPEG has more scans than any encoder writes, to keep a decoder busy."""
+    return data.startswith(b'\xff\xd8') and data.count(b'\xff\xda') > MAX_JPEG_SCANS
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

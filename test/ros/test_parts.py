@@ -1,16 +1,13 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of the node that need no ROS: slot, worker, counts, parameters, watch, sources."""
+"""The parts of the node that need no ROS: counts, parameters, watch, sources."""
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError
 import math
-import threading
-import time
 
 import cv2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -32,186 +29,9 @@ from anydepth_ros.parameters import (
     coerce,
     make_settings,
 )
-from anydepth_ros.scheduler import Letter, Rank, Scheduler
-from anydepth_ros.worker import Worker
 
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
 MODEL = ModelFacts(DepthSpace(), ('ball', 'cup', '7'))
-
-
-@given(st.lists(st.booleans(), max_size=40))
-def test_the_newest_item_wins_and_each_other_is_counted(puts):
-    now = [0.0]
-    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
-    slot = scheduler.slot('eye')
-    taken, newest, waiting, put_at = [], None, False, 0.0
-    for number, put in enumerate(puts):
-        now[0] += 1.0
-        if put:
-            assert slot.put(number) == waiting
-            newest, waiting, put_at = number, True, now[0]
-        elif waiting:
-            letter = scheduler.take(0)
-            assert letter == Letter('eye', newest, now[0] - put_at)
-            taken.append(newest)
-            waiting = False
-        else:
-            assert scheduler.take(0) is None
-    assert len(taken) + slot.replaced + waiting == sum(puts)
-    assert taken == sorted(taken)
-
-
-@pytest.mark.parametrize('priorities', [(1,), (1, 1), (3, 1), (1, 20, 5), (2, 3, 3, 3)])
-def test_cameras_are_served_by_priority_and_none_starves(priorities):
-    now = [0.0]
-    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
-    slots = [scheduler.slot(str(i), lambda p=p: Rank(p)) for i, p in enumerate(priorities)]
-    turns = [0] * len(slots)
-    rounds = 20 * sum(priorities)
-    for _ in range(rounds):
-        now[0] += 0.1
-        for slot in slots:
-            slot.put(0)
-        turns[int(scheduler.take(0).camera)] += 1
-    for count, priority in zip(turns, priorities):
-        assert count / rounds > priority / sum(priorities) / 3
-    for one, first in zip(turns, priorities):
-        for other, second in zip(turns, priorities):
-            assert one >= other - 2 or first < second
-
-
-@settings(deadline=None)
-@given(st.floats(0.5, 50), st.floats(0.01, 0.2))
-def test_a_rate_limit_is_kept_on_average_and_nearly_reached(rate, period):
-    now = [0.0]
-    scheduler: Scheduler[float] = Scheduler(lambda: now[0])
-    slot = scheduler.slot('', lambda: Rank(1, rate))
-    taken = []
-    while now[0] < 100 * max(period, 1 / rate):
-        now[0] += period
-        slot.put(now[0])
-        if scheduler.take(0):
-            taken.append(now[0])
-    attainable = min(rate, 1 / period)
-    assert len(taken) / now[0] <= rate * 1.01 + 1 / now[0]
-    assert len(taken) / now[0] >= 0.95 * attainable
-
-
-def test_a_changed_limit_is_felt_by_who_waits():
-    rank = [Rank(1, 0.001)]
-    scheduler: Scheduler[int] = Scheduler()
-    slot = scheduler.slot('', lambda: rank[0])
-    slot.put(1)
-    assert scheduler.take(0).item == 1
-    slot.put(2)
-    results: list[object] = []
-    waiter = threading.Thread(target=lambda: results.append(scheduler.take()))
-    waiter.start()
-    rank[0] = Rank()
-    scheduler.wake()
-    waiter.join(10)
-    assert results[0].item == 2
-
-
-def test_a_tiny_rate_lets_the_taker_live():
-    scheduler: Scheduler[int] = Scheduler()
-    rank = [Rank(rate_limit_hz=1e-10)]
-    slot = scheduler.slot('', lambda: rank[0])
-    slot.put(1)
-    assert scheduler.take(0).item == 1
-    slot.put(2)
-    results: list[object] = []
-    waiter = threading.Thread(target=lambda: results.append(scheduler.take()))
-    waiter.start()
-    waiter.join(0.05)
-    assert waiter.is_alive()
-    rank[0] = Rank()
-    scheduler.wake()
-    waiter.join(10)
-    assert [each.item for each in results] == [2]
-
-
-def test_a_turn_given_back_does_not_count():
-    now = [0.0]
-    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
-    slot = scheduler.slot('', lambda: Rank(rate_limit_hz=2.0))
-    for at, given_back in ((0.0, False), (0.6, True), (0.7, False)):
-        now[0] = at
-        slot.put(1)
-        assert scheduler.take(0) is not None
-        if given_back:
-            slot.give_back()
-    slot.put(1)
-    assert scheduler.take(0) is None
-    now[0] = 1.3
-    assert scheduler.take(0) is not None
-
-
-def test_closing_wakes_the_one_who_waits_and_takes_nothing_in():
-    scheduler: Scheduler[int] = Scheduler()
-    slot = scheduler.slot('')
-    results: list[object] = []
-    waiter = threading.Thread(target=lambda: results.append(scheduler.take()))
-    waiter.start()
-    scheduler.close()
-    waiter.join(10)
-    assert results == [None]
-    assert not slot.put(1) and scheduler.take(0) is None
-    with pytest.raises(CancelledError):
-        scheduler.call(lambda: 1)
-
-
-def test_discarding_counts_nothing():
-    scheduler: Scheduler[int] = Scheduler()
-    slot = scheduler.slot('')
-    slot.put(1)
-    slot.discard()
-    assert scheduler.take(0) is None and slot.replaced == 0 and not slot.put(2)
-
-
-def test_a_worker_survives_what_it_cannot_process_and_does_jobs_between():
-    scheduler: Scheduler[int] = Scheduler()
-    slot = scheduler.slot('')
-    done, told = threading.Semaphore(0), []
-
-    def process(letter):
-        if letter.item == 0:
-            raise ValueError('nought')
-        done.release()
-
-    def report(letter, error):
-        told.append((letter.item, str(error)))
-        done.release()
-    worker = Worker(scheduler, process, report)
-    for item in (0, 1):
-        slot.put(item)
-        assert done.acquire(timeout=10)
-    assert scheduler.call(lambda: threading.current_thread().name) == 'anydepth-inference'
-    with pytest.raises(ZeroDivisionError):
-        scheduler.call(lambda: 1 // 0)
-    worker.close()
-    assert told == [(0, 'nought')]
-    assert not any(t.name == 'anydepth-inference' for t in threading.enumerate())
-
-
-def test_jobs_and_images_take_turns():
-    scheduler: Scheduler[int] = Scheduler()
-    slot = scheduler.slot('')
-    callers = [threading.Thread(target=scheduler.call, args=(lambda: None,)) for _ in range(3)]
-    for caller in callers:
-        caller.start()
-    while len(scheduler._jobs) < 3:
-        time.sleep(0.001)
-    kinds = []
-    for number in range(6):
-        slot.put(number)
-        turn = scheduler.take(0)
-        kinds.append(type(turn).__name__)
-        if not isinstance(turn, Letter):
-            turn.run()
-    for caller in callers:
-        caller.join(10)
-    assert kinds == ['Job', 'Letter'] * 3
 
 
 def test_received_is_processed_dropped_failed_and_lost_is_apart():

@@ -16,6 +16,7 @@ import pytest
 
 from anydepth_core.errors import ImageError
 from anydepth_core.runtime.compressed import MAX_PIXELS, decode_compressed
+from anydepth_core.runtime.images import read_image
 
 PROGRESSIVE = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 
@@ -116,6 +117,19 @@ def test_bombs_are_refused_before_memory_is_taken(data, words):
     finally:
         tracemalloc.stop()
     assert '\n' not in str(refusal.value)
+
+
+def test_a_picture_of_endless_scans_is_refused(tmp_path):
+    data = encoded(smooth(), '.jpg', *PROGRESSIVE)
+    assert decode_compressed(data, 'jpeg')[0].shape == (60, 80, 3)
+    start, end = data.rindex(b'\xff\xda'), len(data) - 2
+    endless = data[:end] + data[start:end] * 100 + data[end:]
+    with pytest.raises(ImageError, match='64 scans'):
+        decode_compressed(endless, 'jpeg')
+    path = tmp_path / 'endless.jpg'
+    path.write_bytes(endless)
+    with pytest.raises(ImageError, match=r'endless\.jpg: .*64 scans'):
+        read_image(path)
 
 
 def test_distances_are_no_picture():

@@ -205,6 +205,19 @@ def test_a_sensor_that_goes_away_makes_the_sum_unknown(tree):
     assert found.temperature_c() == 49.75
 
 
+def test_the_hottest_sensor_is_not_replaced_while_it_is_silent(tree):
+    root = tree(ORIN_NANO)
+    found = sensors(root)
+    assert found.temperature_c() == 50.125
+    hottest = root / 'class/thermal/thermal_zone8/temp'
+    hottest.unlink()
+    assert found.temperature_c() is None and found.temperature_c() is None
+    hottest.write_text('40000')
+    assert found.temperature_c() == 49.75
+    hottest.unlink()
+    assert found.temperature_c() == 49.75
+
+
 def fake_nvml(power=(212345, 88000), heat=(61, 44)):
     class NVMLError(Exception):
         pass

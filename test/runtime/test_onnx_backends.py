@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+import functools
 import logging
 import os
 from pathlib import Path
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -124,9 +126,49 @@ def test_onnx_runtime_leaves_no_files(weights_file, tmp_path, monkeypatch):
     found = Detector.open(weights_file, backend='onnxruntime', device='cpu')
     assert not list(tmp_path.iterdir())
     assert found.detect(IMAGES[0], **LOW).depth == 'full'
-    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'none'))
-    with pytest.raises(BackendError, match='name another folder with TMPDIR'):
-        Detector.open(weights_file, backend='onnxruntime', device='cpu')
+
+
+def test_onnx_runtime_without_a_folder_for_files(weights_file, tmp_path, monkeypatch, caplog):
+    onnx = pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
+    expected = Detector.open(weights_file, backend='onnxruntime', device='cpu')
+
+    def nowhere(*_, **__):
+        raise FileNotFoundError(2, 'No usable temporary directory found')
+
+    def disk_full(model, *_, **settings):
+        for tensor in model.graph.initializer:
+            tensor.ClearField('raw_data')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('tempfile.tempdir', None)
+    for place, failing in (('tempfile._get_default_tempdir', nowhere), (None, disk_full)):
+        with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+            if place:
+                patch.setattr(place, failing)
+            else:
+                patch.setattr('tempfile.tempdir', str(tmp_path))
+                patch.setattr(onnx, 'save_model', failing)
+            found = Detector.open(weights_file, backend='onnxruntime', device='cpu')
+        assert 'name another folder with TMPDIR' in caplog.messages[-1]
+        for depth in DEPTHS:
+            assert_same(found.detect(IMAGES[0], depth=depth, **LOW),
+                        expected.detect(IMAGES[0], depth=depth, **LOW))
+
+
+def test_threads_share_one_openvino(monkeypatch):
+    openvino = pytest.importorskip('openvino', reason='the package openvino is not installed')
+    from anydepth_core.runtime.backends import openvino_backend
+
+    def slow():
+        time.sleep(0.05)
+        return object()
+
+    monkeypatch.setattr(openvino, 'Core', slow)
+    monkeypatch.setattr(openvino_backend, '_core', functools.cache(
+        openvino_backend._core.__wrapped__))
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(lambda _: openvino_backend.core(), range(4)))) == 1
 
 
 def test_a_signal_after_two_openvinos_have_gone(weights_file, cache):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 import re
 import tempfile
@@ -45,8 +46,7 @@ class OnnxRuntimeBackend:
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
         options.log_severity_level = 3
-        self._session = _session(with_local_constants(network.onnx), options,
-                                 _providers(kind, index, precision))
+        self._session = _session(network.onnx, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
                                f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')
@@ -85,20 +85,25 @@ def _resolve(device: str) -> tuple[str, str, int]:
 
 def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions,
              providers: list[tuple[str, dict[str, Any]]]) -> onnxruntime.InferenceSession:
-    """Return a session of `model`, whose weights leave it for a file that lives for a moment.
+    """Return a session of `model`, its weights read from a file that lives for a moment.
 
     A session keeps what it was given: the bytes of a model, and in every `If` the weights of both
     ways, beside the copies that it lays out for itself. Weights in a file it maps and lets go.
+    Where no file can be written it is given the bytes.
     """
     try:
         with tempfile.TemporaryDirectory(prefix='anydepth-') as folder:
             path = Path(folder) / 'network.onnx'
-            onnx.save_model(model, path, save_as_external_data=True, location='weights')
+            # Saving takes the weights out of what is saved, hence a copy of its own.
+            onnx.save_model(with_local_constants(model), path, save_as_external_data=True,
+                            location='weights')
             session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except OSError as error:
-        raise BackendError(f'ONNX Runtime loads its weights from a file in '
-                           f'{tempfile.gettempdir()}, which cannot be written '
-                           f'({error.strerror}); name another folder with TMPDIR') from error
+        logging.getLogger(__name__).warning(
+            'no temporary file for the weights can be written (%s), so ONNX Runtime takes more '
+            'memory; name another folder with TMPDIR', error.strerror or error)
+        session = onnxruntime.InferenceSession(with_local_constants(model).SerializeToString(),
+                                               options, providers=providers)
     session.disable_fallback()
     return session
 

@@ -25,6 +25,8 @@ from anydepth_core.runtime.export.unfold import Choice, Part, split
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
+# Two threads that ask at once would get one each from the cache alone.
+ASKING_FOR_CORE = threading.Lock()
 
 
 class OpenVinoBackend:
@@ -92,7 +94,6 @@ class OpenVinoBackend:
         return logits, boxes
 
 
-@functools.cache
 def core() -> openvino.Core:
     """Return the one OpenVINO of this process, which stays until the process ends.
 
@@ -100,6 +101,12 @@ def core() -> openvino.Core:
     before. Of two that go in the order they came, the second gives back the memory that the first
     has already freed, and the next signal kills the process (seen with OpenVINO 2026.4).
     """
+    with ASKING_FOR_CORE:
+        return _core()
+
+
+@functools.cache
+def _core() -> openvino.Core:
     return openvino.Core()
 
 

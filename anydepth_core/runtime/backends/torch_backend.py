@@ -33,7 +33,7 @@ class TorchBackend:
         self.precision = precision
         fused = network.model.fused().to(self._device).to(memory_format=torch.channels_last)
         if self._dtype is not torch.float32:
-            _store_products(fused, self._dtype)
+            store_products(fused, self._dtype)
         self._model = fused
         self._predict = (DepthGraphs(self._forward, self._device).run
                          if graphs and self._device.type == 'cuda' else self._forward)
@@ -68,7 +68,7 @@ class TorchBackend:
             torch.cuda.current_stream(self._device).synchronize()
 
 
-def _store_products(model: nn.Module, dtype: torch.dtype) -> None:
+def store_products(model: nn.Module, dtype: torch.dtype) -> None:
     """Keep the weights of convolutions and linears in `dtype`, in place.
 
     Autocast computes these in `dtype` anyway and would convert a float32 weight at every call;

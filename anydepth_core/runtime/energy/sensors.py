@@ -27,6 +27,7 @@ class Sensors:
         # A board's own monitor counts its processors already.
         self._power: Sequence[Source] = found.board_w or found.part_w
         self._heat: Sequence[Source] = found.celsius
+        self._hottest: Source | None = None
         power, heat = (', '.join(dict.fromkeys(source.name for source in sources))
                        for sources in (self._power, self._heat))
         self.words = '; '.join([f'power: {power or "no sensor found"}',
@@ -43,9 +44,18 @@ class Sensors:
         return sum(known) if known and len(known) == len(values) else None
 
     def temperature_c(self) -> float | None:
-        """Return the hottest processor's temperature in degrees Celsius; None if not known."""
-        values = (_value(source) for source in self._heat)
-        return max((value for value in values if value is not None), default=None)
+        """Return the hottest processor's temperature in degrees Celsius; None if not known.
+
+        Nor is it while the sensor that was the hottest at the last reading is silent: the others
+        would tell of a coolness that is not there.
+        """
+        values = [(_value(source), source) for source in self._heat]
+        known = [(value, source) for value, source in values if value is not None]
+        if not known or (self._hottest is not None
+                         and all(source is not self._hottest for _, source in known)):
+            return None
+        heat, self._hottest = max(known, key=lambda each: each[0])
+        return heat
 
 
 def open_sensors(root: str | Path = '/sys', *, nvml: Any = None,
