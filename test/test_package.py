@@ -32,6 +32,7 @@ LIBRARIES = {
     'openvino': ('openvino', None),
     'pycocotools': ('pycocotools', None),
     'pydantic': ('pydantic', 'python3-pydantic'),
+    'lz4': ('lz4', None),
     'rosbags': ('rosbags', None),
     'safetensors': ('safetensors', None),
     'scipy': ('scipy', 'python3-scipy'),
