@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import ctypes
+import json
 from pathlib import Path
 import signal
 import subprocess
@@ -16,6 +17,17 @@ from anydepth_ros.executable import USER_ERROR
 
 LAST_LINES = 12
 SET_PARENT_DEATH_SIGNAL = 1
+
+
+def ros_arguments(**parameters: str | float) -> list[str]:
+    """Return the words that give a node these parameters, whatever their values look like."""
+    return ['--ros-args', *(word for name, value in parameters.items()
+                            for word in ('-p', f'{name}:={_quoted(value)}'))]
+
+
+def _quoted(value: str | float) -> str:
+    """Return a value as YAML reads it back unchanged: '0' is the name of a camera here."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else json.dumps(value)
 
 
 class ChildError(AnyDepthError):

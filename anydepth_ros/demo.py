@@ -22,7 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from anydepth_core.errors import AnyDepthError
-from anydepth_ros.child import Child, ChildError
+from anydepth_ros.child import Child, ChildError, ros_arguments
 from anydepth_ros.demo_record import Record, canonical
 from anydepth_ros.demo_report import write_chart, write_pictures
 from anydepth_ros.demo_screen import Screen
@@ -78,18 +78,11 @@ def start(options: argparse.Namespace, environment: dict[str, str],
              {'weights': options.weights, 'depth': options.depths[0]}),
             ('camera', 'anydepth_ros.demo_camera',
              {'source': options.source, 'rate_hz': float(options.rate)})):
-        arguments = [word for key, value in parameters.items()
-                     for word in ('-p', f'{key}:={_quoted(value)}')]
-        child = Child(name, module, ['--ros-args', *arguments], environment,
+        child = Child(name, module, ros_arguments(**parameters), environment,
                       options.output / f'{name}.log')
         undo.callback(child.stop)
         children.append(child)
     return children
-
-
-def _quoted(value: str | float) -> str:
-    """Return a value as YAML reads it back unchanged: '0' is the name of a camera here."""
-    return repr(value) if isinstance(value, float) else "'" + value.replace("'", "''") + "'"
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, children: Sequence[Child],

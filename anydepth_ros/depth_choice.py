@@ -28,6 +28,7 @@ BUDGETS: Mapping[str, tuple[str, type[Budgeted]]] = {
     'compute_budget_gflops': ('gflops', Tracking),
     'target_fps': ('fps', Tracking),
 }
+DEPTH_LIMITS = ('depth_floor', 'depth_ceiling')
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class DetectorNode(ManagedNode):
         self._energy = EnergyWatch(open_sensors())
         self.parameters = ParameterServer(self, self._on_settings, self._energy.without_sensor)
         self._reporter = Reporter(self, self.parameters, self._energy)
-        self._calls = Services(self, self.parameters, lambda: self._session, self._state)
+        self._own_services = Services(self, self.parameters, lambda: self._session, self._state)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch_group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._on_tick, callback_group=self._watch_group, clock=steady)
@@ -139,7 +139,7 @@ class DetectorNode(ManagedNode):
             '{model} from {weights} on {backend} {device} {precision}, {classes} classes, '
             'input {input_size}; loaded in {load_s:.1f} s, warmed up in {warm_up_s:.1f} s'
             .format(**facts))
-        self._calls.configured()
+        self._own_services.configured()
 
     def _activate(self) -> None:
         self._active = True

@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 from anydepth_core.errors import AnyDepthError, nearest
-from anydepth_ros.depth_choice import AUTO, BUDGETS
+from anydepth_ros.depth_choice import AUTO, BUDGETS, DEPTH_LIMITS
 from anydepth_ros.parameters import (
     BY_NAME,
     LIVE,
@@ -38,7 +38,7 @@ from anydepth_ros.parameters import (
 
 CUSTOM = 'custom'  # what `mission_mode` reads once a setting was changed by hand
 DESCRIPTION = 'description'
-CHOOSING = (*BUDGETS, 'depth_floor', 'depth_ceiling')  # how depth auto is chosen
+CHOOSING = (*BUDGETS, *DEPTH_LIMITS)  # how depth auto is chosen
 MAX_BYTES = 64 * 1024
 MAX_WORD = 1000
 MAX_NAME = 40

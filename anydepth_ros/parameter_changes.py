@@ -12,12 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from anydepth_core.errors import nearest
-from anydepth_ros.depth_choice import AUTO, BUDGETS
-from anydepth_ros.mission_modes import CUSTOM, MissionMode
+from anydepth_ros import energy_watch
+from anydepth_ros.depth_choice import AUTO, BUDGETS, DEPTH_LIMITS
+from anydepth_ros.mission_modes import CHOOSING, CUSTOM, MissionMode
 from anydepth_ros.parameters import BY_NAME, LIVE, ParameterError, scoped
 
-LIMITS = ('depth_floor', 'depth_ceiling')
-NODE_LIMITS = ('power_budget_w', 'max_temperature_c')
 Modes = Mapping[str, MissionMode]
 
 
@@ -44,7 +43,7 @@ def completed(asked: Mapping[str, Any], values: Mapping[str, Any], own: Collecti
                       _in_scope(camera, asked, values, followed, modes).items()})
     after = {**values, **found}
     if AUTO not in {after[scoped(camera, 'depth')] for camera in cameras}:
-        _refuse_without_effect(NODE_LIMITS, asked, values)
+        _refuse_without_effect(tuple(energy_watch.LIMITS), asked, values)
     return found
 
 
@@ -73,7 +72,7 @@ def set_apart(names: Collection[str], values: Mapping[str, Any], own: Collection
         mode = modes.get(values[scoped(camera, 'mission_mode')])
         if mode and scoped(camera, 'mission_mode') in found:
             found |= {full for name in _settings(mode) if (full := scoped(camera, name)) in values}
-        group = {scoped(camera, name) for name in ('depth', *LIMITS, *BUDGETS)}
+        group = {scoped(camera, name) for name in ('depth', *CHOOSING)}
         apart = (mode is not None and bool(group & found)) or any(
             values[full] != values[full.rpartition('.')[2]] for full in group)
         found = found | group if apart else found - group
@@ -125,7 +124,7 @@ def _in_scope(camera: str, asked: Mapping[str, Any], values: Mapping[str, Any],
     elif fixed:
         changes.update({name: 0.0 for name in BUDGETS if now[name]})
         if 'depth' not in given:
-            _refuse_without_effect(LIMITS, given, now)
+            _refuse_without_effect(DEPTH_LIMITS, given, now)
     after = {**now, **changes}
     mode = modes.get(after['mission_mode'])
     if mode and any(after[name] != value for name, value in _settings(mode).items()

@@ -15,7 +15,7 @@ from typing import Any
 from anydepth_core.depth import DepthSpace
 from anydepth_core.errors import AnyDepthError, nearest
 from anydepth_core.runtime.profile import Profile
-from anydepth_ros.depth_choice import AUTO, BUDGETS, Plan, make_plan
+from anydepth_ros.depth_choice import AUTO, BUDGETS, DEPTH_LIMITS, Plan, make_plan
 
 # Longer than any path; what is longer would only be echoed into logs.
 LONGEST_TEXT = 4096
@@ -237,7 +237,7 @@ def make_settings(values: Mapping[str, Any], model: ModelFacts | None) -> Settin
         raise ParameterError(f'{" and ".join(given)}: one budget at a time; set the others to 0')
     plan = None
     if model is None:
-        for name in ('depth', 'depth_floor', 'depth_ceiling'):
+        for name in ('depth', *DEPTH_LIMITS):
             _check_depth(name, values[name])
     else:
         plan = make_plan(values, model.depths, model.profile, model.no_profile, model.cameras)

@@ -52,7 +52,7 @@ class Session:
                                  device=parameters['device'], precision=parameters['precision'])
         loaded = time.monotonic()
         self._detector: Detector | None = detector
-        self._on_cuda = detector.device.startswith('cuda')
+        self.device = detector.device
         self._keeper = ProfileKeeper(detector, parameters['profile'], f'{self._name} of '
                                      'anydepth_ros', asked_to_end)
         if self._keeper.profile is None and parameters['profile_on_start']:
@@ -83,7 +83,6 @@ class Session:
             'device': detector.device, 'precision': detector.precision,
             'profile': self._keeper.where, 'load_s': loaded - started,
             'profile_s': profiled - loaded, 'warm_up_s': warm - profiled}
-        self.device = detector.device
         self.warning = unused_gpu(self.device, available_devices(), drivers())
         if self.warning:
             node.get_logger().warning(self.warning)
@@ -165,7 +164,7 @@ class Session:
         On CUDA each depth is a graph of its own, so there all that `auto` may ever choose too.
         """
         found = ['full', 'base']
-        if self._keeper.profile and self._on_cuda:
+        if self._keeper.profile and self.device.startswith('cuda'):
             found += [entry.name for entry in self._keeper.profile.entries]
         for settings in self._parameters.settings.values():
             assert settings.plan is not None

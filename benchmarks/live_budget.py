@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.profile import Profile, read_profile
-from anydepth_ros.child import Child
+from anydepth_ros.child import Child, ros_arguments
 from anydepth_ros.demo_record import Frame
 from anydepth_ros.isolation import isolated
 
@@ -63,9 +63,9 @@ class Costs:
         """Take one more; from the listener's thread."""
         self.frames.append((frame, self.budget_ms))
 
-    def since(self, first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the costs and budgets, in ms, of the frames from number `first` on."""
-        rows = [(frame.total_ms, budget) for frame, budget in self.frames[first:]]
+    def of(self, which: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the costs and budgets, in ms, of some frames."""
+        rows = [(frame.total_ms, budget) for frame, budget in self.frames[which]]
         costs, budgets = np.array(rows, np.float64).reshape(-1, 2).T
         return costs, budgets
 
@@ -94,6 +94,18 @@ class Bench:
         time.sleep(seconds)
         for child in self.children:
             child.require_alive()
+
+    def settled(self, latency_ms: float, seconds: float) -> slice:
+        """Keep a latency budget; return which frames came from 2 s after the beginning on."""
+        self.keep('latency_budget_ms', latency_ms, FOLLOWED_S)
+        first = len(self.costs.frames)
+        self.keep('latency_budget_ms', latency_ms, seconds)
+        return slice(first, len(self.costs.frames))
+
+    def gflops(self, which: slice) -> float:
+        """Return the mean operations of some frames."""
+        known = {entry.name: entry.gflops for entry in self.profile.entries}
+        return float(np.mean([known[frame.depth] for frame, _ in self.costs.frames[which]]))
 
 
 def main() -> int:
@@ -141,10 +153,10 @@ def running(args: argparse.Namespace) -> Iterator[Bench]:
         from anydepth_ros.demo_listener import Listener
 
         children = [
-            Child('detector', 'anydepth_ros.detector_node', arguments(
-                weights=args.weights, profile_on_start='true'), environment,
+            Child('detector', 'anydepth_ros.detector_node', ros_arguments(
+                weights=args.weights, profile_on_start=True), environment,
                 folder / 'detector.txt'),
-            Child('camera', 'anydepth_ros.demo_camera', arguments(
+            Child('camera', 'anydepth_ros.demo_camera', ros_arguments(
                 size=args.size, rate_hz=args.rate_hz), environment, folder / 'camera.txt')]
         for child in children:
             undo.callback(child.stop)
@@ -162,19 +174,13 @@ def running(args: argparse.Namespace) -> Iterator[Bench]:
         yield Bench(listener, costs, read_profile(profile), children)
 
 
-def arguments(**parameters: object) -> list[str]:
-    """Return the words that give a node these parameters."""
-    return ['--ros-args', *(word for name, value in parameters.items()
-                            for word in ('-p', f'{name}:={value}'))]
-
-
 def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, float]:
     """Return the relative errors of the mean cost of 30 frames while budgets change."""
     bench.keep('target_fps', bench.between(shares[0], 'mean_ms'), 2.0)
     first = len(bench.costs.frames) + SETTLED
     for share in shares:
         bench.keep('target_fps', bench.between(share, 'mean_ms'), seconds)
-    costs, budgets = bench.costs.since(first)
+    costs, budgets = bench.costs.of(slice(first, None))
     if len(costs) < 2 * WINDOW:
         raise AnyDepthError(f'only {len(costs)} frames came; raise --seconds')
     window = np.full(WINDOW, 1 / WINDOW)
@@ -187,10 +193,7 @@ def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, 
 def steady(bench: Bench, seconds: float) -> dict[str, float]:
     """Return which share of the frames takes longer than a latency budget."""
     budget = bench.between(0.5, 'p95_ms')
-    bench.keep('latency_budget_ms', budget, 2.0)
-    first = len(bench.costs.frames)
-    bench.keep('latency_budget_ms', budget, seconds)
-    costs, _ = bench.costs.since(first)
+    costs, _ = bench.costs.of(bench.settled(budget, seconds))
     return {'violations': float((costs > budget).mean()), 'budget_ms': budget,
             'mean_ms': float(costs.mean()), 'frames': len(costs)}
 
@@ -203,40 +206,27 @@ def hogged(bench: Bench, hogs: int, seconds: float) -> dict[str, float]:
     operations before.
     """
     budget = 1.2 * bench.between(1.0, 'p95_ms')
-    bench.keep('latency_budget_ms', budget, FOLLOWED_S)
-    before = len(bench.costs.frames)
-    bench.keep('latency_budget_ms', budget, seconds)
-    usual = gflops(bench, before, None)
+    usual = bench.gflops(bench.settled(budget, seconds))
     processes = [multiprocessing.get_context('fork').Process(target=busy, daemon=True)
                  for _ in range(hogs)]
     try:
         for process in processes:
             process.start()
-        bench.keep('latency_budget_ms', budget, FOLLOWED_S)
-        first = len(bench.costs.frames)
-        bench.keep('latency_budget_ms', budget, seconds)
-        costs, _ = bench.costs.since(first)
-        meanwhile = gflops(bench, first, len(bench.costs.frames))
+        meanwhile = bench.settled(budget, seconds)
     finally:
         for process in processes:
             process.kill()
-    bench.keep('latency_budget_ms', budget, FOLLOWED_S)
-    first = len(bench.costs.frames)
-    bench.keep('latency_budget_ms', budget, seconds)
-    return {'violations': float((costs > budget).mean()), 'depth_meanwhile': meanwhile / usual,
-            'depth_afterwards': gflops(bench, first, None) / usual, 'budget_ms': budget}
+    afterwards = bench.settled(budget, seconds)
+    costs, _ = bench.costs.of(meanwhile)
+    return {'violations': float((costs > budget).mean()),
+            'depth_meanwhile': bench.gflops(meanwhile) / usual,
+            'depth_afterwards': bench.gflops(afterwards) / usual, 'budget_ms': budget}
 
 
 def busy() -> None:
     """Take a core away."""
     while True:
         pass
-
-
-def gflops(bench: Bench, first: int, end: int | None) -> float:
-    """Return the mean operations of some frames."""
-    known = {entry.name: entry.gflops for entry in bench.profile.entries}
-    return float(np.mean([known[frame.depth] for frame, _ in bench.costs.frames[first:end]]))
 
 
 def plot(rows: Sequence[tuple[Frame, float]], path: Path) -> None:

@@ -36,7 +36,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from anydepth_ros.child import Child
+from anydepth_ros.child import Child, ros_arguments
 from anydepth_ros.executable import run as run_executable
 from anydepth_ros.isolation import isolated
 
@@ -103,12 +103,6 @@ def measure(size: str, args: argparse.Namespace) -> list[dict[str, float]]:
             camera.stop()
             detector.stop()
     return [json.loads(line) for line in lines[WARM_UP:]]
-
-
-def ros_arguments(**parameters: object) -> list[str]:
-    """Return the words that give a node these parameters."""
-    return ['--ros-args', *(word for name, value in parameters.items()
-                            for word in ('-p', f'{name}:={value}'))]
 
 
 @contextmanager

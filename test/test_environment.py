@@ -167,5 +167,5 @@ def test_unusable_distribution_is_refused(machine: ModuleType, monkeypatch: pyte
 def test_full_disk_is_told_before_the_download(machine: ModuleType,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(9, 8, 1))
-    with pytest.raises(machine.SetUpError, match=r'0\.0 GB free .* needs 10\.0 GB'):
+    with pytest.raises(machine.SetUpError, match=r'0\.0 GB free .* needs 10\.5 GB'):
         machine.check_disk(FOLDER, 'CUDA')

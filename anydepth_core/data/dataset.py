@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anydepth_core.data.scenes import CLASS_NAMES, render_scene
+from anydepth_core.data.scenes import CLASS_NAMES, Scene, render_scene
 
 ENDLESS = (1 << 31) - 1
 
@@ -93,7 +93,11 @@ class SceneImages:
         """Draw one scene."""
         seed = self.first_seed + index
         scene = render_scene(seed, size=self.sizes[index % len(self.sizes)])
-        sides = scene.boxes[:, 2:] - scene.boxes[:, :2]
-        objects = Objects(scene.boxes, scene.labels, np.zeros(len(sides), np.bool_),
-                          sides[:, 0] * sides[:, 1])
-        return Sample(scene.image, objects, f'scene {seed}')
+        return Sample(scene.image, scene_objects(scene), f'scene {seed}')
+
+
+def scene_objects(scene: Scene) -> Objects:
+    """Return the objects of a scene, none of which is a crowd."""
+    sides = scene.boxes[:, 2:] - scene.boxes[:, :2]
+    return Objects(scene.boxes, scene.labels, np.zeros(len(sides), np.bool_),
+                   sides[:, 0] * sides[:, 1])

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from anydepth_core.data.dataset import Objects
+from anydepth_core.data.batches import network_input
+from anydepth_core.data.dataset import Objects, scene_objects
 from anydepth_core.data.scenes import SIZE_LIMITS, SceneVideo
 from anydepth_core.evaluate.batches import MAX_DETECTIONS, NMS_IOU
 from anydepth_core.evaluate.coco import Found
@@ -109,7 +110,7 @@ def film(model: AnyDepthModel, info: ModelInfo, seed: int, frames: int, frames_p
         pixels = np.empty((len(scenes), *info.input_size, 3), np.uint8)
         places = [fit_image(scene.image, canvas, info.resize, 'rgb')
                   for scene, canvas in zip(scenes, pixels)]
-        images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
+        images = network_input(torch.from_numpy(pixels).permute(0, 3, 1, 2), device)
         for level, name in enumerate(LEVELS):
             depth = model.depths.parse(name)
             features = fused.features(images, depth)
@@ -118,10 +119,7 @@ def film(model: AnyDepthModel, info: ModelInfo, seed: int, frames: int, frames_p
             selected = decode(raw, model.decoding, score_threshold=SCORE_THRESHOLD,
                               iou_threshold=NMS_IOU, max_detections=MAX_DETECTIONS)
             found[level].extend(Found(*in_image(*each)) for each in zip(selected, places))
-        for scene in scenes:
-            sides = scene.boxes[:, 2:] - scene.boxes[:, :2]
-            truth.append(Objects(scene.boxes, scene.labels, np.zeros(len(sides), np.bool_),
-                                 sides[:, 0] * sides[:, 1]))
+        truth.extend(map(scene_objects, scenes))
         done(len(scenes))
     benefit = torch.tensor([quality(there, full) - quality(there, base)
                             for there, base, full in zip(truth, *found)])

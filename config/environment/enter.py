@@ -189,7 +189,7 @@ class Builder:
         metadata = chosen[0]['metadata']
         needs = ' '.join(metadata.get('requires_dist', []))
         build = 'CUDA' if 'nvidia-' in needs or 'cuda-' in needs else 'CPU'
-        download, disk = {'CPU': ('0.4 GB', '1.5 GB'), 'CUDA': ('3.1 GB', '6.1 GB')}[build]
+        download, disk = {'CPU': ('0.5 GB', '1.8 GB'), 'CUDA': ('3.2 GB', '6.4 GB')}[build]
         say(f'about {download} to download and {disk} on disk, with the {build} build of '
             f'PyTorch {metadata["version"]}')
         if build == 'CUDA' and not has_nvidia_driver():

@@ -14,7 +14,7 @@ from anydepth_core.runtime.policy import FrameCost
 from anydepth_core.runtime.profile import Profile, ProfileEntry, ProfileKey
 from anydepth_ros.depth_choice import AUTO, BUDGETS, DepthChooser, make_plan
 from anydepth_ros.energy_watch import EnergyWatch
-from anydepth_ros.mission_modes import CUSTOM, MissionMode
+from anydepth_ros.mission_modes import CHOOSING, CUSTOM, MissionMode
 from anydepth_ros.parameter_changes import at_start, completed, set_apart
 from anydepth_ros.parameters import (
     BY_NAME,
@@ -148,7 +148,7 @@ def test_a_mode_is_in_force_until_one_of_its_settings_changes():
     with pytest.raises(ParameterError, match=r"unknown mode 'clam' \(did you mean 'calm'\?\)"):
         follow({'mission_mode': 'clam'})
 
-DEPTH_GROUP = ('depth', 'depth_floor', 'depth_ceiling', *BUDGETS)
+DEPTH_GROUP = ('depth', *CHOOSING)
 
 
 def _values(cameras, **given):
