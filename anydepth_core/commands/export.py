@@ -60,15 +60,15 @@ def run(args: argparse.Namespace) -> int:
                if args.check_depths else check.depths_to_check(model))
     said = file.describe(model, info, file_hash(path), input_size=args.input_size,
                          depth=str(depth) if depth else '')
-    size = said.info.input_size
-    made = (graph.static_graph(model, depth, size, said.metadata()) if depth
-            else graph.any_depth_graph(model, size, said.metadata()))
+    height, width = said.info.input_size
+    made = (graph.static_graph(model, depth, (height, width), said.metadata()) if depth
+            else graph.any_depth_graph(model, (height, width), said.metadata()))
     for each, difference in check.require_equal(model, made, checked).items():
         print(f'{each!s:24} differs from PyTorch by {difference.logits:.1e} in the logits, '
               f'{difference.boxes:.1e} in the boxes')
     file.write_onnx(args.target, made)
     what = f'depth {depth} alone' if depth else f'{len(model.depths)} depths'
-    print(f'anydepth: wrote {args.target}: {info.model}, {what}, input {size[1]}x{size[0]}, '
+    print(f'anydepth: wrote {args.target}: {info.model}, {what}, input {width}x{height}, '
           f'{args.target.stat().st_size / 1e6:.1f} MB', file=sys.stderr)
     return 0
 

@@ -15,7 +15,7 @@ pytest.importorskip('rclpy', reason='these tests talk to real nodes')
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import Peer, Process
+from harness import Camera, Peer, Process
 
 from anydepth_ros.isolation import isolated
 from anydepth_ros.transport import with_profile
@@ -79,3 +79,10 @@ def start(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory,
     yield start_one
     for process in processes:
         process.kill()
+
+
+@pytest.fixture(scope='module')
+def camera(detector: Process, peer: Peer) -> Camera:
+    """Return a camera before the node that a module has as `detector`, which starts at full."""
+    detector.wait_text('active at depth full')
+    return Camera(peer)

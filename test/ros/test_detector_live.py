@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from harness import LATCHED, Camera, Peer, Process, values, wait_for
 import pytest
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
+from rcl_interfaces.srv import DescribeParameters, ListParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
@@ -25,12 +25,6 @@ def detector(start) -> Process:
     return start('detector_node', score_threshold=0, max_detections=20)
 
 
-@pytest.fixture(scope='module')
-def camera(detector: Process, peer: Peer) -> Camera:
-    detector.wait_text('active at depth full')
-    return Camera(peer)
-
-
 @pytest.fixture(autouse=True)
 def defaults(camera: Camera, peer: Peer) -> Iterator[None]:
     """Put back what a test has changed."""
@@ -38,12 +32,6 @@ def defaults(camera: Camera, peer: Peer) -> Iterator[None]:
     for name, value in (('depth', 'full'), ('score_threshold', 0.0), ('max_detections', 20),
                         ('classes', []), ('enabled', True)):
         assert peer.set(name, value).successful
-
-
-def get(peer: Peer, name: str):
-    request = GetParameters.Request(names=[name])
-    message = peer.call(GetParameters, '/detector/get_parameters', request).values[0]
-    return Parameter.from_parameter_msg(type('P', (), {'name': name, 'value': message})).value
 
 
 @pytest.mark.parametrize('size', [(48, 64), (64, 48), (33, 17), (1, 1), (5, 301), (120, 160)])
@@ -133,12 +121,12 @@ def test_depth_takes_effect_on_the_next_image(camera, peer):
 ])
 def test_a_bad_parameter_is_refused_with_the_reason_and_changes_nothing(
         camera, peer, name, value, words):
-    before = get(peer, name)
+    before = peer.get(name)
     result = peer.set(name, value)
     assert not result.successful
     for word in words:
         assert word in result.reason
-    assert get(peer, name) == before
+    assert peer.get(name) == before
     _, status = camera.show(camera.image(48, 64))
     assert status['depth'] == 'full'
 
@@ -157,7 +145,7 @@ def test_an_unset_or_unknown_parameter_does_not_end_the_node(camera, peer):
 ])
 def test_classes_are_filtered(camera, peer, given, stored, labels):
     assert peer.set('classes', given).successful
-    assert get(peer, 'classes') == stored
+    assert peer.get('classes') == stored
     array, _ = camera.show(camera.image(48, 64))
     found = {d.results[0].hypothesis.class_id for d in array.detections}
     assert found and found <= labels
@@ -165,7 +153,7 @@ def test_classes_are_filtered(camera, peer, given, stored, labels):
 
 def test_an_integer_for_a_double_is_taken(camera, peer):
     assert peer.set('score_threshold', 1).successful
-    assert get(peer, 'score_threshold') == 1.0
+    assert peer.get('score_threshold') == 1.0
 
 
 def test_max_detections_limits_the_array(camera, peer):
@@ -201,12 +189,12 @@ def test_label_info_is_latched_and_follows_the_threshold(peer, camera):
 
 def test_disabled_by_service_nothing_is_published(peer, camera):
     answer = peer.call(SetBool, '/detector/set_enabled', SetBool.Request(data=False))
-    assert answer.success and get(peer, 'enabled') is False
+    assert answer.success and peer.get('enabled') is False
     for _ in range(3):
         camera.publish(camera.image(48, 64))
     seen = len(camera.detections)
     answer = peer.call(SetBool, '/detector/set_enabled', SetBool.Request(data=True))
-    assert answer.success and get(peer, 'enabled') is True
+    assert answer.success and peer.get('enabled') is True
     camera.show(camera.image(48, 64))
     assert len(camera.detections) == seen + 1
 

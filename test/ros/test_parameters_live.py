@@ -32,12 +32,6 @@ def detector(start, weights, tmp_path_factory) -> Process:
                  device='cpu')
 
 
-@pytest.fixture(scope='module')
-def camera(detector: Process, peer: Peer) -> Camera:
-    detector.wait_text('active at depth full')
-    return Camera(peer)
-
-
 @pytest.fixture(autouse=True)
 def defaults(camera: Camera, peer: Peer) -> Iterator[None]:
     yield
