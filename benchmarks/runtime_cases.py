@@ -85,10 +85,9 @@ def static_run(backend: str, network: Network, depth: Depth, images: np.ndarray)
     if backend == 'onnxruntime':
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_count()
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        session = onnxruntime.InferenceSession(graph, options,
+        from anydepth_core.runtime.backends.onnx_backend import session_options
+
+        session = onnxruntime.InferenceSession(graph, session_options(),
                                                providers=['CPUExecutionProvider'])
         return lambda: session.run(None, {'images': images})
     from anydepth_core.runtime.backends.openvino_backend import core

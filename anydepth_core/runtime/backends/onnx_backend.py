@@ -26,6 +26,7 @@ from anydepth_core.runtime.network import Network
 
 PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider',
              'tensorrt': 'TensorrtExecutionProvider'}
+SPIN_US = 50  # docs/decisions/0004
 
 
 class OnnxRuntimeBackend:
@@ -39,14 +40,10 @@ class OnnxRuntimeBackend:
             raise BackendError(f"backend 'onnxruntime' on {kind} computes in 'fp32' "
                                f"('fp16' with tensorrt), not {precision!r}")
         self.precision = precision
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_count()
-        # docs/decisions/0004: threads that wait sleep.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
-        options.log_severity_level = 3
-        self._session = _session(network.onnx, options, _providers(kind, index, precision))
+        self._session = open_session(network.onnx, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
                                f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')
@@ -62,6 +59,22 @@ class OnnxRuntimeBackend:
                    for image in images]
         return RawPredictions(*(torch.cat([torch.from_numpy(each) for each in column])
                                 for column in zip(*results)))
+
+
+def session_options(spin_us: int = SPIN_US) -> onnxruntime.SessionOptions:
+    """Return options with our number of threads, which spin a while before they sleep.
+
+    Args:
+        spin_us: microseconds; 0 for not at all, which is also what an ONNX Runtime before 1.26
+            gets, as it knows no duration.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = thread_count()
+    options.log_severity_level = 3
+    spin = spin_us > 0 and tuple(map(int, onnxruntime.__version__.split('.')[:2])) >= (1, 26)
+    options.add_session_config_entry('session.intra_op.allow_spinning', str(int(spin)))
+    options.add_session_config_entry('session.intra_op.spin_duration_us', str(spin_us))
+    return options
 
 
 def _resolve(device: str) -> tuple[str, str, int]:
@@ -83,8 +96,8 @@ def _resolve(device: str) -> tuple[str, str, int]:
     return kind, f'{kind}:{match[3] or 0}', int(match[3] or 0)
 
 
-def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions,
-             providers: list[tuple[str, dict[str, Any]]]) -> onnxruntime.InferenceSession:
+def open_session(model: onnx.ModelProto, options: onnxruntime.SessionOptions,
+                 providers: list[tuple[str, dict[str, Any]]]) -> onnxruntime.InferenceSession:
     """Return a session of `model`, its weights read from a file that lives for a moment.
 
     A session keeps what it was given: the bytes of a model, and in every `If` the weights of both
