@@ -7,14 +7,16 @@ start, and this one, which sets budgets and hears what each frame cost:
 
     steps, sawtooth  `target_fps` between what full and base allow; the error is that of the mean
                      cost of 30 frames, against the mean of the budgets in force for them
-    steady           `latency_budget_ms` halfway between the p95 of base and of full; how many
-                     frames take longer
-    hog              a latency budget that full keeps, and processes that take the cores away for
-                     a while; whether 2 s later the budget is kept at a shallower depth, and 2 s
-                     after their end the depth is what it was
+    steady           `latency_budget_ms` halfway between the 95th percentiles that base and full
+                     have in the node (the profile was measured with nothing else running); how
+                     many frames take longer
+    hog              processes that take the cores away for a while, three times, and a latency
+                     budget that full keeps without them and only something shallower with them;
+                     seconds until ten frames in succession keep it again, and until a frame as
+                     deep as before comes after their end
 
 Exits with 1 if a mean error is above 3 %, more than 5 % of the frames are above the latency
-budget, or frames afterwards do less than 95 % of the operations that they did before.
+budget, or a hog is not followed within 2 s.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
 
 WINDOW = 30
 SETTLED = 10  # frames after which a new budget has to be kept
-ERROR, VIOLATIONS, FOLLOWED_S, COME_BACK = 0.03, 0.05, 2.0, 0.95
+ERROR, VIOLATIONS, FOLLOWED_S = 0.03, 0.05, 2.0
+KEPT = 10  # frames in succession that keep a budget
+HOGS_COME = 3
 PATIENCE_S = 120.0
 STEPS = (0.5, 0.1, 0.9, 0.3, 0.7)  # of the way from base to full
 SAW = (*np.linspace(0.05, 0.95, 7), *np.linspace(0.95, 0.05, 7))
@@ -80,11 +84,9 @@ class Bench:
     children: Sequence[Child]
 
     def between(self, share: float, quantile: str) -> float:
-        """Return the milliseconds so far on the way from base to full."""
-        space = self.profile.space
-        base, full = (next(getattr(entry, quantile) for entry in self.profile.entries
-                           if entry.depth == depth) for depth in (space.base, space.full))
-        return float(base + share * (full - base))
+        """Return the milliseconds so far on the way from the cheapest depth to the dearest."""
+        known = [getattr(entry, quantile) for entry in self.profile.entries]
+        return float(min(known) + share * (max(known) - min(known)))
 
     def keep(self, name: str, budget_ms: float, seconds: float) -> None:
         """Set a budget and let frames pass."""
@@ -95,17 +97,28 @@ class Bench:
         for child in self.children:
             child.require_alive()
 
-    def settled(self, latency_ms: float, seconds: float) -> slice:
-        """Keep a latency budget; return which frames came from 2 s after the beginning on."""
-        self.keep('latency_budget_ms', latency_ms, FOLLOWED_S)
+    def taken(self, depth: str, seconds: float) -> float:
+        """Return the 95th percentile, in ms, of the frames at one depth now."""
+        self.listener.set_parameter('depth', depth)
+        time.sleep(0.5)
         first = len(self.costs.frames)
-        self.keep('latency_budget_ms', latency_ms, seconds)
-        return slice(first, len(self.costs.frames))
+        time.sleep(seconds)
+        return float(np.percentile(self.costs.of(slice(first, None))[0], 95))
 
-    def gflops(self, which: slice) -> float:
-        """Return the mean operations of some frames."""
-        known = {entry.name: entry.gflops for entry in self.profile.entries}
-        return float(np.mean([known[frame.depth] for frame, _ in self.costs.frames[which]]))
+    def violations(self, budget_ms: float, seconds: float) -> float:
+        """Return which share of the frames that come in so many seconds is above the budget."""
+        first = len(self.costs.frames)
+        self.keep('latency_budget_ms', budget_ms, seconds)
+        return float((self.costs.of(slice(first, None))[0] > budget_ms).mean())
+
+    def since(self, first: int) -> list[Frame]:
+        """Return the frames from number `first` on."""
+        return [frame for frame, _ in self.costs.frames[first:]]
+
+    @property
+    def gflops(self) -> dict[str, float]:
+        """Return the operations of each depth."""
+        return {entry.name: entry.gflops for entry in self.profile.entries}
 
 
 def main() -> int:
@@ -116,7 +129,7 @@ def main() -> int:
     parser.add_argument('--size', default='640x480', metavar='WxH')
     parser.add_argument('--rate-hz', type=float, default=30.0)
     parser.add_argument('--seconds', type=float, default=6.0, help='of each step')
-    parser.add_argument('--hogs', type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument('--hogs', type=int, default=2 * len(os.sched_getaffinity(0)))
     parser.add_argument('--json', type=Path, metavar='FILE')
     parser.add_argument('--plot', type=Path, metavar='FILE.png')
     args = parser.parse_args()
@@ -138,8 +151,9 @@ def main() -> int:
     if args.plot:
         plot(rows, args.plot)
     return int(max(found[name]['error_mean'] for name in ('steps', 'sawtooth')) > ERROR
-               or max(found[name]['violations'] for name in ('steady', 'hog')) > VIOLATIONS
-               or found['hog']['depth_afterwards'] < COME_BACK)
+               or found['steady']['violations'] > VIOLATIONS
+               or max(found['hog'][name] for name in ('kept_s_worst', 'back_s_worst'))
+               > FOLLOWED_S)
 
 
 @contextmanager
@@ -192,35 +206,77 @@ def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, 
 
 def steady(bench: Bench, seconds: float) -> dict[str, float]:
     """Return which share of the frames takes longer than a latency budget."""
-    budget = bench.between(0.5, 'p95_ms')
-    costs, _ = bench.costs.of(bench.settled(budget, seconds))
-    return {'violations': float((costs > budget).mean()), 'budget_ms': budget,
-            'mean_ms': float(costs.mean()), 'frames': len(costs)}
+    base, full = (bench.taken(depth, seconds / 3) for depth in ('base', 'full'))
+    budget = (base + full) / 2
+    bench.keep('latency_budget_ms', budget, FOLLOWED_S)
+    first = len(bench.costs.frames)
+    violations = bench.violations(budget, seconds)
+    known = bench.gflops
+    gflops, low, high = ([known[frame.depth] for frame in bench.since(first)], known['base'],
+                         known['full'])
+    return {'violations': violations, 'budget_ms': budget, 'base_p95_ms': base,
+            'full_p95_ms': full, 'depth': (float(np.mean(gflops)) - low) / (high - low),
+            'frames': len(gflops)}
 
 
 def hogged(bench: Bench, hogs: int, seconds: float) -> dict[str, float]:
-    """Return how well the depth follows processes that take the cores away, and comes back.
+    """Return how soon the depth follows processes that take the cores away, and comes back.
 
-    Counted from 2 s after their start and their end on: which share of the frames is above the
-    budget meanwhile, and how deep frames are meanwhile and afterwards, as shares of their mean
-    operations before.
+    Raises:
+        AnyDepthError: full is not slower beside them, so that nothing has to follow.
     """
-    budget = 1.2 * bench.between(1.0, 'p95_ms')
-    usual = bench.gflops(bench.settled(budget, seconds))
+    full = bench.taken('full', seconds)
+    with hogging(hogs):
+        full_hogged, base_hogged = (bench.taken(depth, seconds) for depth in ('full', 'base'))
+    least = max(full, base_hogged)
+    if full_hogged < 1.05 * least:
+        raise AnyDepthError(f'{hogs} hogs cost too little: full takes {full:.1f} ms without and '
+                            f'{full_hogged:.1f} ms with them; raise --hogs')
+    budget = float(np.sqrt(least * full_hogged))
+    kept, back, over = [], [], []
+    for _ in range(HOGS_COME):
+        bench.keep('latency_budget_ms', budget, seconds)
+        before = max(bench.gflops[frame.depth] for frame in bench.since(-WINDOW))
+        with hogging(hogs):
+            first, begin = len(bench.costs.frames), time.monotonic()
+            bench.keep('latency_budget_ms', budget, FOLLOWED_S)
+            over.append(bench.violations(budget, seconds))
+            frames = bench.since(first)
+        shallower = [frame for frame in frames if bench.gflops[frame.depth] < before]
+        switched = frames.index(shallower[0]) if shallower else len(frames)
+        kept.append(seconds_until(frames, begin, [
+            i >= switched and all(each.total_ms <= budget for each in frames[i:i + KEPT])
+            for i in range(len(frames) - KEPT)]))
+        first, end = len(bench.costs.frames), time.monotonic()
+        bench.keep('latency_budget_ms', budget, seconds)
+        frames = bench.since(first)
+        back.append(seconds_until(frames, end, [
+            bench.gflops[frame.depth] >= before for frame in frames]))
+    return {'kept_s': float(np.median(kept)), 'kept_s_worst': max(kept),
+            'back_s': float(np.median(back)), 'back_s_worst': max(back),
+            'violations_meanwhile': float(np.mean(over)), 'budget_ms': budget,
+            'full_p95_ms': full, 'full_p95_ms_hogged': full_hogged,
+            'base_p95_ms_hogged': base_hogged}
+
+
+def seconds_until(frames: Sequence[Frame], begin: float, good: Sequence[bool]) -> float:
+    """Return the time from `begin` to the first good frame; to the last one if none is."""
+    found = good.index(True) if True in good else -1
+    return frames[found].time_s - begin
+
+
+@contextmanager
+def hogging(count: int) -> Iterator[None]:
+    """Let processes take the cores away."""
     processes = [multiprocessing.get_context('fork').Process(target=busy, daemon=True)
-                 for _ in range(hogs)]
+                 for _ in range(count)]
     try:
         for process in processes:
             process.start()
-        meanwhile = bench.settled(budget, seconds)
+        yield
     finally:
         for process in processes:
             process.kill()
-    afterwards = bench.settled(budget, seconds)
-    costs, _ = bench.costs.of(meanwhile)
-    return {'violations': float((costs > budget).mean()),
-            'depth_meanwhile': bench.gflops(meanwhile) / usual,
-            'depth_afterwards': bench.gflops(afterwards) / usual, 'budget_ms': budget}
 
 
 def busy() -> None:

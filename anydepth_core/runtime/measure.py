@@ -88,8 +88,14 @@ def measure(detector: Detector, depths: Sequence[Depth], image: NDArray[np.uint8
 
 
 def worth_choosing(profile: Profile) -> Profile:
-    """Return the profile with the entries alone that nothing cheaper equals in quality."""
-    kept = profile.pareto(lambda entry: entry.mean_ms)
+    """Return the profile with the entries alone that nothing cheaper equals in quality.
+
+    Base and full stay in any case: they are the limits that users name, and on a busy machine a
+    few slow frames make either look as if nobody needed it.
+    """
+    extremes = (profile.space.base, profile.space.full)
+    best = profile.pareto(lambda entry: entry.mean_ms)
+    kept = tuple(entry for entry in profile.entries if entry in best or entry.depth in extremes)
     return Profile(key=profile.key, model=profile.model, entries=kept, frames=profile.frames,
                    created_by=profile.created_by)
 

@@ -18,6 +18,8 @@ from anydepth_core.runtime.policy import Choice, FrameCost, Policy
 from anydepth_core.runtime.profile import Profile, ProfileEntry
 
 RECENT_FRAMES = 5
+TAIL_FRAMES = 39
+TAIL_RANK = 2  # 2 in 39 + 1: the share of frames that exceed it is 5 %
 RECENT_PERIODS = 3
 REPAY_FRAMES = 2
 MEMORY_FRAMES = 30
@@ -48,8 +50,8 @@ class Budgeted(Policy):
     """What policies that keep a budget have in common: limits, dwell, and knowing the device.
 
     The device may be slower or hungrier now than when it was profiled. How much, is told by
-    `ratio`: the median over the last frames of measured to profiled cost, so that one outlier
-    means nothing and a lasting change is followed within `RECENT_FRAMES` // 2 + 1 frames.
+    `ratio`, of measured to profiled cost over the last frames, so that one outlier means nothing
+    and a lasting change is followed within a few.
 
     Args:
         profile: what each depth costs.
@@ -97,7 +99,7 @@ class Budgeted(Policy):
 
     @property
     def ratio(self) -> float:
-        """How much more than profiled frames cost now."""
+        """How much more than profiled frames cost now: the median of the last `RECENT_FRAMES`."""
         return median(self._ratios)
 
     @property
@@ -109,12 +111,15 @@ class Budgeted(Policy):
         """Take note of a frame; one of a depth or of a cost that the profile lacks is ignored."""
         measured = self._measured(cost)
         if measured is not None:
-            self._ratios.append(
-                measured / self._by_depth[cost.depth].typical(self.budget.resource))
+            self._ratios.append(measured / self._profiled(self._by_depth[cost.depth]))
 
     def _as_profiled(self) -> deque[float]:
         """Return ratios to begin with, so that an odd first frame means nothing either."""
         return deque([1.0] * RECENT_FRAMES, maxlen=RECENT_FRAMES)
+
+    def _profiled(self, entry: ProfileEntry) -> float:
+        """Return the cost that a ratio of 1 stands for."""
+        return entry.typical(self.budget.resource)
 
     @abstractmethod
     def _list_options(self, budget: Budget,
@@ -173,6 +178,13 @@ class Budgeted(Policy):
 class Table(Budgeted):
     """The deepest entry whose 95th percentile, as the device is now, fits the budget.
 
+    A profile is measured with nothing else running, so beside other processes not only the typical
+    frame is slower: frames differ more. No factor learnt from typical frames makes up for that, so
+    `ratio` is a tail itself: the second greatest of the last 39 ratios of measured to profiled
+    95th percentile. Of 40 frames in any order the last is one of the two greatest in 5 % of all
+    cases, whatever the distribution is. A device that slows down is followed after two frames,
+    one that recovers after 38, and one outlier in 39 means nothing.
+
     Args:
         hysteresis: a deeper entry must fit a budget smaller by this fraction.
 
@@ -209,6 +221,17 @@ class Table(Budgeted):
                   f'{allowance:.4g}')
         least = self._options[0].tail(resource) * ratio
         return Choice(entry.depth, reason, max(0.0, least - allowance))
+
+    @property
+    def ratio(self) -> float:
+        """How far above the profiled 95th percentile that of frames lies now."""
+        return sorted(self._ratios)[-TAIL_RANK]
+
+    def _as_profiled(self) -> deque[float]:
+        return deque([1.0] * TAIL_FRAMES, maxlen=TAIL_FRAMES)
+
+    def _profiled(self, entry: ProfileEntry) -> float:
+        return entry.tail(self.budget.resource)
 
     def _best(self, allowance: float, ratio: float) -> ProfileEntry:
         resource = self.budget.resource

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from statistics import fmean
 
 from hypothesis import example, given, settings
@@ -75,18 +76,19 @@ def test_table_takes_the_deepest_that_fits(ms, depth):
 def test_table_follows_a_device_that_slows_down_and_recovers():
     policy = Table(PROFILE, Budget(24.0), dwell_s=0.5)
     assert drive(policy, 20)[-1].name == 'full'
-    slow = drive(policy, 40, slower=1.3, start=1.0)
+    slow = drive(policy, 40, slower=1.5, start=1.0)
     assert slow[-1].name == 'full@3'
-    assert [each.name for each in slow].index('full@3') <= 13
+    assert [each.name for each in slow].index('full@3') <= 12
     back = drive(policy, 40, start=3.0)
-    assert back[-1].name == 'full'
+    assert back[-1].name == 'full' and back[36].name == 'full@3'
 
 
 def test_hysteresis_keeps_the_depth_at_the_edge():
     policy = Table(PROFILE, Budget(22.5), dwell_s=0.0, hysteresis=0.05)
-    drive(policy, 10, slower=1.05)
-    names = {each.name for i in range(40)
-             for each in drive(policy, 1, slower=1.0 + 0.02 * (-1) ** i, start=1 + i)}
+    drive(policy, 10, slower=1.15)
+    # Each long enough to be believed: 22 and 22.8 ms at full.
+    names = {each.name for i in range(8) for each in drive(
+        policy, 45, slower=1.1 + 0.02 * (1 - (-1) ** i), start=1 + 3 * i)}
     assert names == {'full-p2'}
 
 
@@ -95,6 +97,25 @@ def test_one_outlier_changes_nothing_in_the_table():
     drive(policy, 10)
     policy.observe(FrameCost(SPACE.full, 500.0))
     assert policy.ratio == 1.0 and drive(policy, 1, start=1.0)[0].name == 'full'
+
+
+@pytest.mark.parametrize('rough', [
+    lambda rng: rng.gauss(1.0, 0.1), lambda rng: rng.lognormvariate(0.1, 0.2),
+    lambda rng: rng.choice((1.0, 1.05, 1.1, 1.5)), lambda rng: rng.gauss(0.7, 0.02)])
+def test_95_of_100_frames_fit_however_much_they_differ(rough):
+    """The profile knows of a 95th percentile 10 % above the mean; reality has another."""
+    rng = random.Random(7)
+    policy = Table(PROFILE, Budget(24.0))
+    over, tails = [], []
+    for i in range(4000):
+        chosen = policy.choose(i * 0.05)
+        entry = next(each for each in PROFILE.entries if each.depth == chosen.depth)
+        tails.append(entry.p95_ms * policy.ratio)
+        over.append(entry.mean_ms * (slower := rough(rng)))
+        policy.observe(FrameCost(chosen.depth, entry.mean_ms * slower))
+    pairs = list(zip(over, tails))[100:]
+    assert fmean(cost > tail for cost, tail in pairs) < 0.06
+    assert fmean(cost > 24.0 for cost, _ in pairs) < 0.055
 
 
 @pytest.mark.parametrize('unit, value, mean', [
@@ -141,8 +162,7 @@ def test_what_cannot_be_met_is_told():
     for policy in (Tracking(PROFILE, Budget(4.0)), Table(PROFILE, Budget(4.0))):
         drive(policy, 20, slower=2.0)
         choice = policy.choose(5.0)
-        tail = 11 if isinstance(policy, Table) else 10
-        assert choice.depth == SPACE.base and choice.shortfall == pytest.approx(2 * tail - 4)
+        assert choice.depth == SPACE.base and choice.shortfall == pytest.approx(2 * 10 - 4)
 
 
 def test_budget_per_second_waits_for_the_frame_rate():
@@ -258,10 +278,10 @@ def check_deeper_fits(policy, last, chosen):
 @settings(max_examples=60, deadline=None)
 @given(profiles(), st.floats(0.3, 3), st.floats(0.2, 300), st.floats(0.2, 300))
 def test_table_is_monotone_in_the_budget_when_steady(table, slower, one, other):
-    small, large = (drive(Table(table, Budget(ms)), 40, slower=slower)
+    small, large = (drive(Table(table, Budget(ms)), 80, slower=slower)
                     for ms in sorted((one, other)))
     assert table.quality(small[-1]) <= table.quality(large[-1])
-    assert len(set(small[30:])) == 1
+    assert len(set(small[60:])) == 1
 
 
 @settings(max_examples=40, deadline=None)
