@@ -95,7 +95,9 @@ def worth_choosing(profile: Profile) -> Profile:
     """
     extremes = (profile.space.base, profile.space.full)
     best = profile.pareto(lambda entry: entry.mean_ms)
-    kept = tuple(entry for entry in profile.entries if entry in best or entry.depth in extremes)
+    kept = tuple(sorted((entry for entry in profile.entries
+                         if entry in best or entry.depth in extremes),
+                        key=lambda entry: entry.mean_ms))
     return Profile(key=profile.key, model=profile.model, entries=kept, frames=profile.frames,
                    created_by=profile.created_by)
 
