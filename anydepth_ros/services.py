@@ -18,6 +18,7 @@ from std_srvs.srv import SetBool, Trigger
 from anydepth_core.errors import AnyDepthError
 from anydepth_ros.outputs import LATCHED_QOS
 from anydepth_ros.parameter_server import ParameterServer
+from anydepth_ros.parameters import scoped
 
 if TYPE_CHECKING:
     from anydepth_ros.session import Session
@@ -50,8 +51,11 @@ class Services:
         node.create_service(Trigger, '~/measure_profile', self._on_measure, callback_group=slow)
         node.create_service(Trigger, '~/measure_profile/cancel', self._on_cancel,
                             callback_group=quick)
-        for name, mode in parameters.modes.items():
-            node.create_service(Trigger, f'~/mission_mode/{mode.ros_name}', self._selector(name))
+        for camera in dict.fromkeys(['', *parameters.cameras]):
+            topic = f'~/{camera}/mission_mode' if camera else '~/mission_mode'
+            for name, mode in parameters.modes.items():
+                node.create_service(Trigger, f'{topic}/{mode.ros_name}',
+                                    self._selector(scoped(camera, 'mission_mode'), name))
         self._wanted_mode = ''
         node.create_subscription(String, 'mission_mode', self._on_mode, LATCHED_QOS)
         self._configured = node.create_guard_condition(self._select_wanted_mode)
@@ -70,9 +74,9 @@ class Services:
                         response: SetBool.Response) -> SetBool.Response:
         return self._set('enabled', bool(request.data), response)
 
-    def _selector(self, mode: str) -> Callable[..., Trigger.Response]:
+    def _selector(self, parameter: str, mode: str) -> Callable[..., Trigger.Response]:
         def select(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            return self._set('mission_mode', mode, response)
+            return self._set(parameter, mode, response)
         return select
 
     def _on_mode(self, message: String) -> None:

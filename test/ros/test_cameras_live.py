@@ -9,6 +9,7 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from harness import LATCHED, Camera, Peer, Process, wait_for
 import pytest
+from std_srvs.srv import Trigger
 from vision_msgs.msg import LabelInfo
 
 CAMERAS = ('front', 'left', 'rear')
@@ -67,6 +68,26 @@ def test_a_mode_of_one_camera_leaves_the_others(cameras, peer):
     for name in ('mission_mode', 'depth', 'score_threshold', 'rate_limit_hz', 'nms_iou',
                  'max_detections'):
         assert peer.set(f'rear.{name}', peer.get(name)).successful
+
+
+def test_a_service_selects_a_mode_for_one_camera_or_for_all(cameras, peer):
+    def modes():
+        return {name: show(camera)[1]['mission_mode'] for name, camera in cameras.items()}
+    changed = [f'{camera}{name}' for camera in ('', *(f'{name}.' for name in CAMERAS))
+               for name in ('mission_mode', 'depth', 'score_threshold', 'rate_limit_hz',
+                            'nms_iou', 'max_detections')]
+    before = {name: peer.get(name) for name in changed}
+    answer = peer.call(Trigger, '/detector/rear/mission_mode/inspect', Trigger.Request())
+    assert answer.success and answer.message == 'rear.mission_mode is "inspect"'
+    assert modes() == {'front': '', 'left': '', 'rear': 'inspect'}
+    assert peer.get('mission_mode') == ''
+    answer = peer.call(Trigger, '/detector/mission_mode/charge_saver', Trigger.Request())
+    assert answer.success and peer.get('mission_mode') == 'charge-saver'
+    # A threshold of its own was given to one of them.
+    assert modes() == {'front': 'charge-saver', 'left': 'custom', 'rear': 'inspect'}
+    for name, value in before.items():
+        assert peer.set(name, value).successful
+    assert {name: peer.get(name) for name in changed} == before
 
 
 @pytest.mark.parametrize(('name', 'value', 'words'), [
