@@ -35,6 +35,8 @@ class Detections:
         depth: canonical text of the depth that ran.
         timing: how long each phase took.
         image_size: (height, width) of the given image in pixels.
+        benefit: by how much a router expects full to find more than base in the next image; nan
+            without a router.
     """
 
     boxes: NDArray[np.float32]
@@ -43,6 +45,7 @@ class Detections:
     depth: str
     timing: FrameTiming
     image_size: tuple[int, int]
+    benefit: float = float('nan')
 
     def __len__(self) -> int:
         return len(self.scores)

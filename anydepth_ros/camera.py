@@ -101,7 +101,8 @@ class Camera:
             pixels, depth=choice.depth, color=color, score_threshold=settings.score_threshold,
             nms_iou=settings.nms_iou, max_detections=settings.max_detections,
             classes=settings.class_indices)
-        self._chooser.observe(FrameCost(choice.depth, detections.timing.total_ms))
+        self._chooser.observe(FrameCost(choice.depth, detections.timing.total_ms,
+                                        benefit=detections.benefit))
         self.outputs.publish_detections(detections, message.header)
         counts = self.statistics.add_processed(detections.timing.total_ms)
         self.outputs.publish_status(message.header, FrameReport(

@@ -103,6 +103,9 @@ SPECS = (
          'that is not there is an error.', read_only=True),
     Spec('precision', 'fp32', "Number format of the network: 'fp32', or what the backend offers.",
          read_only=True),
+    Spec('router', '', 'File of a router (training/train_router.py) for these weights: target_fps '
+         'and compute_budget_gflops are then spent on the images that it expects to gain most; '
+         "empty: none. It needs the backend 'torch', which auto is then.", read_only=True),
     Spec('profile', '', "File of 'anydepth profile'; empty: the one of this device, model and "
          'precision in the cache, if there is one.', read_only=True),
     Spec('profile_on_start', False, 'Measure a profile when there is none, which takes about ten '
@@ -156,6 +159,7 @@ class ModelFacts:
         profile: what its depths cost here; None if nobody measured.
         no_profile: how to come by one, for the refusal of depth auto without.
         cameras: how many share it.
+        routed: whether a router watches it.
     """
 
     depths: DepthSpace
@@ -163,6 +167,7 @@ class ModelFacts:
     profile: Profile | None = None
     no_profile: str = ''
     cameras: int = 1
+    routed: bool = False
 
 
 LIVE = tuple(field.name for field in fields(Settings) if field.name in BY_NAME)
@@ -240,7 +245,8 @@ def make_settings(values: Mapping[str, Any], model: ModelFacts | None) -> Settin
         for name in ('depth', *DEPTH_LIMITS):
             _check_depth(name, values[name])
     else:
-        plan = make_plan(values, model.depths, model.profile, model.no_profile, model.cameras)
+        plan = make_plan(values, model.depths, model.profile, model.no_profile, model.cameras,
+                         model.routed)
     classes = tuple(values['classes'])
     indices = class_indices(classes, model.class_names) if model and classes else None
     return Settings(**{**{name: values[name] for name in LIVE}, 'classes': classes},

@@ -15,6 +15,7 @@ from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.devices import available_devices
 from anydepth_core.runtime.policy_budgeted import Budgeted
+from anydepth_core.runtime.router import open_routed
 from anydepth_ros.camera import Camera
 from anydepth_ros.depth_choice import make_policy
 from anydepth_ros.diagnostics import Identity
@@ -48,8 +49,7 @@ class Session:
         self._node, self._parameters = node, parameters
         self._open = threading.Lock()
         started = time.monotonic()
-        detector = Detector.open(parameters['weights'], backend=parameters['backend'],
-                                 device=parameters['device'], precision=parameters['precision'])
+        detector = _open(parameters)
         loaded = time.monotonic()
         self._detector: Detector | None = detector
         self.device = detector.device
@@ -81,6 +81,7 @@ class Session:
             'weights_sha256': detector.weights_hash, 'classes': len(detector.class_names),
             'input_size': '{1}x{0}'.format(*detector.input_size), 'backend': detector.backend,
             'device': detector.device, 'precision': detector.precision,
+            'router': parameters['router'],
             'profile': self._keeper.where, 'load_s': loaded - started,
             'profile_s': profiled - loaded, 'warm_up_s': warm - profiled}
         self.warning = unused_gpu(self.device, available_devices(), drivers())
@@ -156,7 +157,8 @@ class Session:
 
     def _model_facts(self, detector: Detector) -> ModelFacts:
         return ModelFacts(detector.depths, detector.class_names, self._keeper.profile,
-                          self._keeper.advice(self._name), len(self._parameters.cameras))
+                          self._keeper.advice(self._name), len(self._parameters.cameras),
+                          bool(self._parameters['router']))
 
     def _depths_to_warm_up(self) -> list[str]:
         """Return the extremes, which have all layers, and what the cameras may run.
@@ -178,3 +180,11 @@ class Session:
 
     def _report(self, letter: Letter[AnyImage], error: Exception) -> None:
         self.cameras[letter.camera].report(error)
+
+
+def _open(parameters: ParameterServer) -> Detector:
+    """Return the detector that the parameters ask for."""
+    how = {name: parameters[name] for name in ('backend', 'device', 'precision')}
+    if parameters['router']:
+        return open_routed(parameters['weights'], parameters['router'], **how)
+    return Detector.open(parameters['weights'], **how)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+import math
 
 from anydepth_core.depth import Depth
 from anydepth_core.errors import BudgetError
@@ -40,11 +41,13 @@ class FrameCost:
         depth: that ran.
         latency_ms: milliseconds from image to detections, as the profile counts them.
         energy_j: joules, as the profile counts them; None if nobody measured.
+        benefit: of full in the next frame, as a router predicts it from this one; nan without.
     """
 
     depth: Depth
     latency_ms: float
     energy_j: float | None = None
+    benefit: float = math.nan
 
 
 class Policy(ABC):

@@ -273,6 +273,7 @@ class Tracking(Budgeted):
         self._remainder = 0.0
         self._plan: _Plan | None = None
         self._expected_s: float | None = None
+        self._chosen_by = 'tracking'
         super().__init__(profile, budget, floor=floor, ceiling=ceiling, dwell_s=dwell_s)
 
     def change(self, budget: Budget, *, floor: Depth | str | None = None,
@@ -311,7 +312,8 @@ class Tracking(Budgeted):
             self._expected_s = median(self._periods)
         span = ' and '.join(f'{self._options[i].name} ({costs[i]:.4g})'
                             for i in sorted({low, high}))
-        return Choice(entry.depth, f'tracking: {span} for {aim:.4g}; budget {allowance:.4g}',
+        return Choice(entry.depth,
+                      f'{self._chosen_by}: {span} for {aim:.4g}; budget {allowance:.4g}',
                       max(0.0, costs[0] - allowance))
 
     def observe(self, cost: FrameCost) -> None:

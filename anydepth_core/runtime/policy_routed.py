@@ -9,6 +9,7 @@ import math
 
 from anydepth_core.depth import Depth
 from anydepth_core.runtime.budget import Budget
+from anydepth_core.runtime.policy import FrameCost
 from anydepth_core.runtime.policy_budgeted import Tracking
 from anydepth_core.runtime.profile import Profile
 
@@ -35,6 +36,10 @@ class Routed(Tracking):
         self._next: float | None = None
         super().__init__(profile, budget, floor=floor, ceiling=ceiling, dwell_s=dwell_s)
 
+    def observe(self, cost: FrameCost) -> None:  # noqa: D102
+        super().observe(cost)
+        self.predict(cost.benefit)
+
     def predict(self, benefit: float) -> None:
         """Take note of what a router predicts for the next frame; ignored if not finite."""
         self._next = benefit if math.isfinite(benefit) else None
@@ -43,6 +48,7 @@ class Routed(Tracking):
 
     def _goes_deeper(self, aim: float, low: float, high: float) -> bool:
         benefit, self._next = self._next, None
+        self._chosen_by = 'tracking'
         step = high - low
         if benefit is None or len(self._benefits) < LEAST_BENEFITS or not step:
             return super()._goes_deeper(aim, low, high)
@@ -54,4 +60,5 @@ class Routed(Tracking):
         # Equal predictions tell nothing: among them the order is Tracking's.
         if above < share * len(self._benefits) < above + alike and alike > 1:
             return super()._goes_deeper(aim, low, high)
+        self._chosen_by = f'router: benefit {benefit:.3g}, {above / len(self._benefits):.0%} above'
         return above < share * len(self._benefits)

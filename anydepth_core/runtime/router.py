@@ -11,12 +11,12 @@ unless weights of a router are given; `training/train_router.py` makes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import json
 import math
 from pathlib import Path
 import re
-from typing import cast
+from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from anydepth_core.depth import GROUPS, Depth
-from anydepth_core.errors import WeightsError
+from anydepth_core.detections import Detections
+from anydepth_core.errors import BackendError, WeightsError
 from anydepth_core.files import whole_file
 from anydepth_core.models.base import AnyDepthModel, RawPredictions
 from anydepth_core.runtime.backends.torch_backend import TorchBackend
@@ -116,16 +117,17 @@ def count_operations(features: dict[str, Tensor], raw: RawPredictions, inputs: i
 
 
 class Watched(nn.Module):
-    """A detector that a router watches: `forward` detects, `benefit` is told for the next frame.
+    """A detector that a router watches: `forward` detects, `benefits` are told for the next frame.
 
     Attributes:
-        benefit: predicted after the last image; nan before the first. One thread at a time.
+        benefits: predicted after each image of the last batch; empty before the first. One thread
+            at a time.
     """
 
     def __init__(self, model: AnyDepthModel, router: Router) -> None:
         super().__init__()
         self.model, self.router = model, router
-        self.benefit = math.nan
+        self.benefits: tuple[float, ...] = ()
 
     def forward(self, images: Tensor, depth: Depth) -> RawPredictions:
         """Detect in (B, 3, H, W) images; see AnyDepthModel."""
@@ -137,7 +139,7 @@ class Watched(nn.Module):
             raise WeightsError(f'the router reads {len(self.router.mean)} numbers of a frame, '
                                f'this model has {pooled.shape[1]}; training/train_router.py '
                                'makes one for it')
-        self.benefit = float(self.router(pooled)[-1])
+        self.benefits = tuple(self.router(pooled).tolist())
         return raw
 
 
@@ -156,27 +158,56 @@ class RoutedBackend(TorchBackend):
         self._model = cast(AnyDepthModel, self._watched)  # is called as the model is
 
     @property
-    def benefit(self) -> float:
-        """By how much full would find more than base in the next frame; nan before the first."""
-        return self._watched.benefit
+    def benefits(self) -> tuple[float, ...]:
+        """By how much full would find more than base after each image of the last batch."""
+        return self._watched.benefits
 
 
-def open_routed(weights: str | Path, router: str | Path, *, device: str = 'auto',
-                precision: str = 'fp32') -> tuple[Detector, RoutedBackend]:
-    """Return a detector and its backend, whose `benefit` after each frame goes to `Routed`.
+class RoutedDetector(Detector):
+    """A detector whose detections tell the benefit that its router predicts."""
+
+    def __init__(self, network: Network, backend: RoutedBackend) -> None:
+        super().__init__(network, backend)
+        self._routed = backend
+
+    def detect_batch(self, *args: Any, **options: Any) -> list[Detections]:
+        """Find the objects in several images, as `Detector.detect_batch`."""
+        found = super().detect_batch(*args, **options)
+        return [replace(each, benefit=benefit)
+                for each, benefit in zip(found, self._routed.benefits)]
+
+
+def open_routed(weights: str | Path, router: str | Path, *, backend: str = 'auto',
+                device: str = 'auto', precision: str = 'fp32') -> RoutedDetector:
+    """Return a detector that tells a `benefit` with each frame, for the policy `Routed`.
 
     Raises:
         WeightsError: a file is missing or damaged, or the router is not for these weights.
-        BackendError: device or precision are not here.
+        BackendError: device or precision are not here, or the backend does not tell what the
+            network's stages made of an image.
     """
+    if backend not in ('auto', TorchBackend.name):
+        raise BackendError(f'a router reads what the neck computed, which backend {backend!r} '
+                           f'does not tell; use {TorchBackend.name!r}, or no router')
     network = open_network(weights)
     judge, info = load_router(router)
     if (info.model, info.weights_hash) != (network.info.model, network.weights_hash):
         raise WeightsError(f'{router}: a router for other weights (of {info.model}, '
                            f'{info.weights_hash[:12]}…); training/train_router.py makes one for '
                            'these')
-    backend = RoutedBackend(network, judge, device=device, precision=precision)
-    return Detector(network, backend), backend
+    _require_fit(network, judge, router)
+    return RoutedDetector(network, RoutedBackend(network, judge, device=device,
+                                                 precision=precision))
+
+
+def _require_fit(network: Network, router: Router, path: str | Path) -> None:
+    """Let a router that reads another number of things be refused before the first frame."""
+    watched = Watched(network.model, router)
+    try:
+        with torch.inference_mode():
+            watched(torch.zeros(1, 3, *network.info.input_size), network.depths.base)
+    except WeightsError as error:
+        raise WeightsError(f'{path}: {error}') from error
 
 
 def save_router(path: str | Path, router: Router, info: RouterInfo) -> None:

@@ -18,10 +18,11 @@ from anydepth_core.runtime.profile import Profile, ProfileEntry
 ROWS = (('base', 1.0, 10.0), ('base+fpn', 2.0, 20.0), ('full', 4.0, 40.0))
 
 
-def write_profile(path: Path, weights: Path, hash_of: str = '') -> Path:
+def write_profile(path: Path, weights: Path, hash_of: str = '',
+                  backend: str = 'auto') -> Path:
     """Write the profile of `weights` on this CPU; with `hash_of`, that of other weights."""
     with mock.patch.dict(os.environ, NODE_VARIABLES):  # a profile holds for so many threads
-        detector = Detector.open(weights, device='cpu')
+        detector = Detector.open(weights, device='cpu', backend=backend)
         key = profile_key(detector)
     if hash_of:
         key = type(key)(**{**vars(key), 'weights_hash': hash_of})

@@ -12,7 +12,7 @@ from runtime_models import lively_model
 from safetensors.torch import load_file, save_file
 import torch
 
-from anydepth_core.errors import WeightsError
+from anydepth_core.errors import BackendError, WeightsError
 from anydepth_core.models.count import count_gflops
 from anydepth_core.models.registry import create_model
 from anydepth_core.models.weights import file_hash, load_weights
@@ -78,10 +78,10 @@ def test_watching_changes_nothing_that_is_detected(name):
     images, features, raw, depth = features_of(model)
     router = random_router(pool(features, raw, depth).shape[1])
     watched = Watched(model, router)
-    assert math.isnan(watched.benefit)
+    assert watched.benefits == ()
     with torch.no_grad():
         assert all(map(torch.equal, watched(images, depth), model(images, depth)))
-    assert watched.benefit == pytest.approx(float(router(pool(features, raw, depth))[1]), rel=1e-5)
+    assert watched.benefits == pytest.approx(router(pool(features, raw, depth)).tolist(), rel=1e-5)
 
 
 @pytest.mark.parametrize('name', ['anydepth-yolo-pico', 'anydepth-yolo-n', 'anydepth-yolo-l',
@@ -109,8 +109,8 @@ def test_a_file_holds_all_of_a_router(written):
 
 
 def test_a_routed_detector_finds_the_same_and_tells_a_benefit(written, weights_file, detector):
-    routed, backend = open_routed(weights_file, written[0], device='cpu')
-    assert math.isnan(backend.benefit)
+    routed = open_routed(weights_file, written[0], device='cpu')
+    assert routed.backend == 'torch'
     rng, told = np.random.default_rng(0), set()
     for depth in ('full', 'base'):
         image = rng.integers(0, 256, (96, 128, 3), np.uint8)
@@ -119,7 +119,8 @@ def test_a_routed_detector_finds_the_same_and_tells_a_benefit(written, weights_f
         assert found.depth == plain.depth == depth
         np.testing.assert_array_equal(found.boxes, plain.boxes)
         np.testing.assert_array_equal(found.scores, plain.scores)
-        told.add(backend.benefit)
+        told.add(found.benefit)
+        assert math.isnan(plain.benefit)
     assert len(told) == 2 and all(map(math.isfinite, told))
 
 
@@ -128,6 +129,24 @@ def test_a_router_of_another_size_is_refused_at_its_first_frame():
     images, _, _, depth = features_of(model)
     with pytest.raises(WeightsError, match='the router reads 7 numbers'):
         Watched(model, Router(7))(images, depth)
+
+
+def test_a_router_of_another_size_is_refused_when_it_is_opened(weights_file, tmp_path):
+    path = tmp_path / 'small.safetensors'
+    _, info = load_weights(weights_file)
+    save_router(path, Router(7), RouterInfo(model=info.model, weights_hash=file_hash(weights_file),
+                                            correlation=0.0))
+    with pytest.raises(WeightsError, match='the router reads 7 numbers'):
+        open_routed(weights_file, path, device='cpu')
+
+
+def test_each_image_of_a_batch_has_its_own_benefit(written, weights_file):
+    routed = open_routed(weights_file, written[0], device='cpu')
+    rng = np.random.default_rng(1)
+    images = [rng.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(2)]
+    alone = [routed.detect(image, depth='base').benefit for image in images]
+    together = [found.benefit for found in routed.detect_batch(images, depth='base')]
+    assert together == pytest.approx(alone, rel=1e-4) and alone[0] != alone[1]
 
 
 def rewrite(path, metadata=None, **tensors):
@@ -166,6 +185,9 @@ def test_damaged_and_foreign_files_are_refused(written, weights_file, tmp_path):
     rewrite(path)
     with pytest.raises(WeightsError, match='a router for other weights'):
         open_routed(weights_file, path, device='cpu')
+    for backend in ('onnxruntime', 'openvino'):
+        with pytest.raises(BackendError, match=f"which backend '{backend}' does not tell"):
+            open_routed(weights_file, path, backend=backend)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(WeightsError, match='cannot be read'):
         load_router(path)
