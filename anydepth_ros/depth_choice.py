@@ -18,6 +18,8 @@ from anydepth_core.errors import ProfileError
 from anydepth_core.runtime.budget import Budget
 from anydepth_core.runtime.policy import Choice, Fixed, FrameCost, Policy
 from anydepth_core.runtime.policy_budgeted import Budgeted, Table, Tracking, within
+from anydepth_core.runtime.policy_power import Capped, PowerCap
+from anydepth_core.runtime.policy_routed import Routed
 from anydepth_core.runtime.policy_step_down import Limited, StepDown
 from anydepth_core.runtime.profile import Profile
 
@@ -44,6 +46,7 @@ class Plan:
         profile: what depths cost; None only where a depth is set.
         power_budget_w: above which auto gets shallower; None: never.
         max_temperature_c: above which auto gets shallower; None: never.
+        cameras: how many share the power.
     """
 
     depth: Depth | None
@@ -54,10 +57,17 @@ class Plan:
     profile: Profile | None = None
     power_budget_w: float | None = None
     max_temperature_c: float | None = None
+    cameras: int = 1
+
+    @property
+    def power_on_average(self) -> bool:
+        """Whether the power budget is met on average, which takes a profile that knows joules."""
+        return self.power_budget_w is not None and self.profile is not None and all(
+            entry.energy_j is not None for entry in self.profile.entries)
 
 
 def make_plan(values: Mapping[str, Any], depths: DepthSpace, profile: Profile | None,
-              no_profile: str = '', cameras: int = 1) -> Plan:
+              no_profile: str = '', cameras: int = 1, routed: bool = False) -> Plan:
     """Return what these parameters say, after making sure that a policy can follow it.
 
     Args:
@@ -66,6 +76,8 @@ def make_plan(values: Mapping[str, Any], depths: DepthSpace, profile: Profile | 
         profile: of the model on this device; None if there is none.
         no_profile: how to come by one.
         cameras: how many share the time for `target_fps`.
+        routed: whether detections tell what a router predicts; a budget that is kept on average
+            is then spent by that.
 
     Raises:
         DepthError: a depth that the model does not have.
@@ -83,9 +95,10 @@ def make_plan(values: Mapping[str, Any], depths: DepthSpace, profile: Profile | 
     for name, (unit, keeps) in BUDGETS.items():
         if values[name]:
             share = cameras if unit == 'fps' else 1
-            budget, keeper = Budget(values[name] * share, unit), keeps
+            budget = Budget(values[name] * share, unit)
+            keeper = Routed if routed and keeps is Tracking else keeps
     plan = Plan(None, budget, keeper, floor, ceiling, profile,
-                values['power_budget_w'] or None, values['max_temperature_c'] or None)
+                values['power_budget_w'] or None, values['max_temperature_c'] or None, cameras)
     make_policy(plan)
     return plan
 
@@ -106,11 +119,15 @@ def make_policy(plan: Plan) -> Policy:
 
 
 def make_step_down(plan: Plan) -> StepDown:
-    """Return what keeps the plan's limits of power and temperature."""
+    """Return what keeps the plan's limits of temperature and, step by step, of power."""
     assert plan.profile is not None
-    return StepDown(plan.profile, power_budget_w=plan.power_budget_w,
+    return StepDown(plan.profile, power_budget_w=_stepped_power(plan),
                     max_temperature_c=plan.max_temperature_c, floor=plan.floor,
                     ceiling=plan.ceiling)
+
+
+def _stepped_power(plan: Plan) -> float | None:
+    return None if plan.power_on_average else plan.power_budget_w
 
 
 class Deepest(Policy):
@@ -138,6 +155,7 @@ class DepthChooser:
         self._limited: Policy | None = None
         self._lock = threading.Lock()
         self._step_down: StepDown | None = None
+        self._cap: PowerCap | None = None
 
     def choose(self, plan: Plan, now: float) -> Choice:
         """Return the depth of the frame that starts `now`, in seconds of a monotonic clock.
@@ -157,18 +175,25 @@ class DepthChooser:
         """Take note of what the frame did cost."""
         if self._policy is not None:
             self._policy.observe(cost)
+        if self._cap is not None:
+            self._cap.observe(cost.depth)
 
     def feel(self, now: float, power_w: float | None, temperature_c: float | None) -> None:
         """Take note of power and temperature, about once a second."""
         with self._lock:
             if self._step_down:
                 self._step_down.feel(now, power_w, temperature_c)
+            if self._cap:
+                self._cap.feel(now, power_w)
 
     def limit(self) -> tuple[str, str]:
         """Return why nothing deeper runs, and by how much even the shallowest is over."""
         with self._lock:
-            step_down = self._step_down
-            return (step_down.reason, step_down.shortfall) if step_down else ('', '')
+            step_down, cap = self._step_down, self._cap
+            limits = [(step_down.reason, step_down.shortfall)] if step_down else []
+            if cap:
+                limits.append((cap.reason, f'{cap.shortfall_w:.3g} W' if cap.shortfall_w else ''))
+        return next((each for each in limits if each[1]), limits[0] if limits else ('', ''))
 
     def _follow(self, plan: Plan) -> None:
         """Let the policy keep what it knows of the device where only budget or limits changed."""
@@ -179,16 +204,26 @@ class DepthChooser:
         else:
             policy = self._policy = make_policy(plan)
         with self._lock:
-            self._step_down = self._limits(plan)
-            step_down = self._step_down
-        self._limited = Limited(policy, step_down) if step_down else policy
+            self._step_down, self._cap = self._limits(plan), self._power_cap(plan)
+            step_down, cap = self._step_down, self._cap
+        limited = Capped(policy, cap) if cap else policy
+        self._limited = Limited(limited, step_down) if step_down else limited
 
     def _limits(self, plan: Plan) -> StepDown | None:
-        if plan.profile is None or (plan.power_budget_w, plan.max_temperature_c) == (None, None):
+        if plan.profile is None or (_stepped_power(plan), plan.max_temperature_c) == (None, None):
             return None
         if self._step_down is None or plan.profile is not self._plan.profile:
             return make_step_down(plan)
         self._step_down.change(
-            power_budget_w=plan.power_budget_w, max_temperature_c=plan.max_temperature_c,
+            power_budget_w=_stepped_power(plan), max_temperature_c=plan.max_temperature_c,
             floor=plan.floor, ceiling=plan.ceiling)
         return self._step_down
+
+    def _power_cap(self, plan: Plan) -> PowerCap | None:
+        if plan.profile is None or plan.power_budget_w is None or not plan.power_on_average:
+            return None
+        if self._cap is None or plan.profile is not self._plan.profile:
+            return PowerCap(plan.profile, plan.power_budget_w, floor=plan.floor,
+                            ceiling=plan.ceiling, shares=plan.cameras)
+        self._cap.change(plan.power_budget_w, floor=plan.floor, ceiling=plan.ceiling)
+        return self._cap

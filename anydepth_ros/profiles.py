@@ -16,6 +16,7 @@ from anydepth_core.errors import AnyDepthError, ProfileError
 from anydepth_core.models.count import count_gflops
 from anydepth_core.models.registry import create_model
 from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.energy import open_sensors
 from anydepth_core.runtime.measure import (
     FEWEST_FRAMES,
     measure,
@@ -23,8 +24,9 @@ from anydepth_core.runtime.measure import (
     usual_depths,
     worth_choosing,
 )
+from anydepth_core.runtime.measure_energy import measure_energy
 from anydepth_core.runtime.network import cache_folder
-from anydepth_core.runtime.profile import Profile, read_profile
+from anydepth_core.runtime.profile import Profile, ProfileEntry, read_profile
 
 MOST_FRAMES = 50
 # How long a measurement may take.
@@ -80,11 +82,14 @@ def keep_profile(profile: Profile) -> str:
 
 
 def with_accuracy(profile: Profile, earlier: Profile | None) -> Profile:
-    """Return the profile with the AP that an earlier one of the same weights knows."""
-    known = {entry.depth: entry.ap for entry in (earlier.entries if earlier else ())}
-    return replace(profile, entries=tuple(
-        replace(entry, ap=known.get(entry.depth) if entry.ap is None else entry.ap)
-        for entry in profile.entries))
+    """Return the profile with the AP and joules that an earlier one of the same key knows."""
+    known = {entry.depth: entry for entry in (earlier.entries if earlier else ())}
+
+    def completed(entry: ProfileEntry) -> ProfileEntry:
+        old = known.get(entry.depth, entry)
+        return replace(entry, ap=old.ap if entry.ap is None else entry.ap,
+                       energy_j=old.energy_j if entry.energy_j is None else entry.energy_j)
+    return replace(profile, entries=tuple(completed(entry) for entry in profile.entries))
 
 
 def measure_in_time(detector: Detector, stop: Callable[[], bool], created_by: str,
@@ -117,7 +122,12 @@ def measure_in_time(detector: Detector, stop: Callable[[], bool], created_by: st
     profile = measure(detector, depths, image, frames=frames, progress=progress,
                       created_by=created_by)
     progress()
-    return worth_choosing(profile)
+    found = worth_choosing(profile)
+    if isinstance(detector, BetweenFrames):  # what else runs could not be told from a frame
+        return found
+    found, _ = measure_energy(detector, found, image, open_sensors(), stop=stop)
+    progress()
+    return found
 
 
 def affordable(depths: Sequence[Depth], frame_s: float, count_s: float,

@@ -13,7 +13,7 @@ from anydepth_core.commands.arguments import size
 from anydepth_core.errors import AnyDepthError
 
 if TYPE_CHECKING:
-    from anydepth_core.runtime.profile import Profile
+    from anydepth_core.runtime.profile import Profile, ProfileEntry
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise AnyDepthError(f'{args.target.parent}: no such folder')
     from anydepth_core.data.scenes import render_scene
     from anydepth_core.runtime.detector import Detector
+    from anydepth_core.runtime.energy import open_sensors
     from anydepth_core.runtime.images import read_image
     from anydepth_core.runtime.measure import (
         measure,
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         usual_depths,
         worth_choosing,
     )
+    from anydepth_core.runtime.measure_energy import measure_energy
 
     image = render_scene(0).image if args.image is None else read_image(args.image)
     before = resident_bytes()
@@ -80,20 +82,28 @@ def run(args: argparse.Namespace) -> int:
     measured = measure(detector, depths, image, frames=args.frames, progress=progress,
                        created_by=f'anydepth profile, {_versions()}')
     kept = measured if args.keep_all else worth_choosing(measured)
+    kept, energy = measure_energy(detector, kept, image, open_sensors())
     target = args.target / measured.key.file_name if folder else args.target
     kept.write(target)
     _print(measured, kept)
+    _say(energy)
     _say(f'wrote {target}: {len(kept.entries)} of {len(depths)} depths; the detector takes '
          f'{(resident_bytes() - before) / 2 ** 20:.0f} MiB of memory')
     return 0
 
 
 def _print(measured: Profile, kept: Profile) -> None:
-    names = {entry.name for entry in kept.entries}
-    print(f'{"depth":30}{"GFLOPs":>9}{"mean ms":>9}{"p50":>8}{"p95":>8}{"p99":>8}  kept')
+    found = {entry.name: entry for entry in kept.entries}
+    print(f'{"depth":30}{"GFLOPs":>9}{"mean ms":>9}{"p50":>8}{"p95":>8}{"p99":>8}{"joules":>8}'
+          '  kept')
     for entry in sorted(measured.entries, key=lambda each: each.mean_ms):
         print(f'{entry.name:30}{entry.gflops:9.2f}{entry.mean_ms:9.1f}{entry.p50_ms:8.1f}'
-              f'{entry.p95_ms:8.1f}{entry.p99_ms:8.1f}  {"yes" if entry.name in names else ""}')
+              f'{entry.p95_ms:8.1f}{entry.p99_ms:8.1f}{_joules(found.get(entry.name)):>8}  '
+              f'{"yes" if entry.name in found else ""}')
+
+
+def _joules(entry: ProfileEntry | None) -> str:
+    return f'{entry.energy_j:.3f}' if entry and entry.energy_j is not None else ''
 
 
 def _versions() -> str:
