@@ -84,8 +84,9 @@ SPECS = (
     Spec('priority', 1, 'How many images of this camera are processed for one of a camera with '
          'priority 1, when there is no time for all.', low=1, high=100, cameras_only=True),
     Spec('enabled', True, 'False: images are not processed and nothing is published.'),
-    Spec('power_budget_w', 0.0, 'Watts above which depth auto is made shallower step by step, '
-         'where a sensor tells; 0: none.', low=0.0, high=1e5, node_wide=True),
+    Spec('power_budget_w', 0.0, 'Watts that all sensors together may tell with depth auto: on '
+         'average where the profile knows the joules of a frame, else above which it is made '
+         'shallower step by step; 0: none.', low=0.0, high=1e5, node_wide=True),
     Spec('max_temperature_c', 0.0, 'Degrees Celsius above which depth auto is made shallower step '
          'by step, where a sensor tells; 0: none.', low=0.0, high=150.0, node_wide=True),
     Spec('cameras', [], 'Names of the cameras; empty: one without a name. Camera `front` has the '

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 import time
 
 import numpy as np
@@ -50,7 +51,7 @@ def measure_energy(detector: Detector, profile: Profile, image: NDArray[np.uint8
     entries = []
     for entry in profile.entries:
         power_w, frame_s = _mean_power(
-            sensors, lambda depth=entry.depth: detector.detect(image, depth=depth), each_s, clock)
+            sensors, partial(detector.detect, image, depth=entry.depth), each_s, clock)
         if stop():
             return profile, f'{NOT_MEASURED}: stopped'
         if rest_w is None or power_w is None or power_w < LEAST_RISE * rest_w:

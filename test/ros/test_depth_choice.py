@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
@@ -11,6 +14,8 @@ import pytest
 from anydepth_core.depth import DepthSpace
 from anydepth_core.errors import AnyDepthError, BudgetError, ProfileError
 from anydepth_core.runtime.policy import FrameCost
+from anydepth_core.runtime.policy_budgeted import Table, Tracking
+from anydepth_core.runtime.policy_routed import Routed
 from anydepth_core.runtime.profile import Profile, ProfileEntry, ProfileKey
 from anydepth_ros.depth_choice import AUTO, BUDGETS, DepthChooser, make_plan
 from anydepth_ros.energy_watch import EnergyWatch
@@ -99,6 +104,65 @@ def test_heat_makes_auto_shallower_and_a_fixed_depth_stays():
     assert '15 degrees' in chooser.limit()[1]
     fixed = plan(depth='full', max_temperature_c=80.0)
     assert str(chooser.choose(fixed, 61.0).depth) == 'full' and chooser.limit() == ('', '')
+
+
+def with_joules(found: Profile) -> Profile:
+    return replace(found, entries=tuple(
+        replace(entry, energy_j=entry.mean_ms / 100) for entry in found.entries))
+
+
+def draw(chooser, followed, seconds, rest_w=3.0, start=0.0):
+    """Return the mean watts of each second, at 10 frames a second."""
+    watts = []
+    for frame in range(10 * seconds):
+        now = start + frame / 10
+        choice = chooser.choose(followed, now)
+        chooser.observe(FrameCost(choice.depth, 10.0))
+        watts.append(rest_w + 10 * next(
+            entry.mean_ms for entry in PROFILE.entries if entry.depth == choice.depth) / 100)
+        if frame % 10 == 9:
+            chooser.feel(now + 0.1, sum(watts[-10:]) / 10, 40.0)
+    return [sum(watts[i:i + 10]) / 10 for i in range(0, len(watts), 10)]
+
+
+def test_power_is_met_on_average_where_the_profile_knows_joules_else_by_steps():
+    chooser, joules = DepthChooser(), with_joules(PROFILE)
+    followed = plan(joules, depth=AUTO, power_budget_w=6.0)
+    watts = draw(chooser, followed, 30)
+    assert sum(watts[10:]) / 20 == pytest.approx(6.0, rel=0.03)
+    assert chooser.limit()[0].endswith('to keep 6 W') and not chooser.limit()[1]
+    cap = chooser._cap
+    less = plan(joules, depth=AUTO, power_budget_w=3.5, max_temperature_c=90.0)
+    assert draw(chooser, less, 20, start=40.0)[-1] == 4.0  # base all the time
+    assert chooser._cap is cap and chooser.limit()[1] == '0.5 W'
+    assert str(chooser.choose(plan(joules, depth=AUTO), 70.0).depth) == 'full'
+    assert chooser.limit() == ('', '')
+    stepped = draw(DepthChooser(), plan(depth=AUTO, power_budget_w=6.0), 30)
+    assert set(stepped) == {5.0, 7.0} and sum(a != b for a, b in pairwise(stepped)) < 6
+
+
+def test_power_and_another_budget_hold_together():
+    chooser, joules = DepthChooser(), with_joules(PROFILE)
+    both = plan(joules, depth=AUTO, latency_budget_ms=25.0, power_budget_w=4.5)
+    watts = draw(chooser, both, 30)
+    assert sum(watts[10:]) / 20 == pytest.approx(4.5, rel=0.03) and max(watts) <= 5.0
+
+
+def test_a_router_spends_average_budgets_only():
+    assert plan(depth=AUTO, target_fps=10.0).keeper is Tracking
+    routed = make_plan({**DEFAULTS, 'depth': AUTO, 'compute_budget_gflops': 2.5}, SPACE, PROFILE,
+                       routed=True)
+    assert routed.keeper is Routed
+    latency = make_plan({**DEFAULTS, 'depth': AUTO, 'latency_budget_ms': 10.0}, SPACE, PROFILE,
+                        routed=True)
+    assert latency.keeper is Table
+    chooser = DepthChooser()
+    reasons = set()
+    for frame in range(60):
+        choice = chooser.choose(routed, frame / 10)
+        reasons.add(choice.reason.partition(':')[0])
+        chooser.observe(FrameCost(choice.depth, 20.0, benefit=frame * 7 % 11 / 10))
+    assert reasons == {'tracking', 'router'}
 
 
 def test_nothing_fits_and_the_shortfall_is_told():
