@@ -110,7 +110,8 @@ SPECS = (
     Spec('profile', '', "File of 'anydepth profile'; empty: the one of this device, model and "
          'precision in the cache, if there is one.', read_only=True),
     Spec('profile_on_start', False, 'Measure a profile when there is none, which takes about ten '
-         'seconds; it is kept in the cache.', read_only=True),
+         'seconds, and up to ten more where a sensor tells power; it is kept in the cache.',
+         read_only=True),
     Spec('mission_modes_file', '', 'YAML file of the mission modes; empty: the packaged one.',
          read_only=True),
     Spec('autostart', True, 'Configure and activate at start; false leaves that to a lifecycle '

@@ -24,13 +24,14 @@ from anydepth_core.runtime.measure import (
     usual_depths,
     worth_choosing,
 )
-from anydepth_core.runtime.measure_energy import measure_energy
+from anydepth_core.runtime.measure_energy import EACH_S, measure_energy
 from anydepth_core.runtime.network import cache_folder
 from anydepth_core.runtime.profile import Profile, ProfileEntry, read_profile
 
 MOST_FRAMES = 50
 # How long a measurement may take.
 LIMIT_S = 10.0
+MAX_TEXT = 2000
 STOPPED = 'the measurement was cancelled'
 
 
@@ -96,6 +97,8 @@ def measure_in_time(detector: Detector, stop: Callable[[], bool], created_by: st
                     limit_s: float = LIMIT_S) -> Profile:
     """Return a profile measured in about `limit_s` seconds: fewer frames, then fewer depths.
 
+    Where a sensor tells power, what frames draw takes up to as long again.
+
     Args:
         detector: as it runs.
         stop: asked between rounds whether to give up.
@@ -125,9 +128,10 @@ def measure_in_time(detector: Detector, stop: Callable[[], bool], created_by: st
     found = worth_choosing(profile)
     if isinstance(detector, BetweenFrames):  # what else runs could not be told from a frame
         return found
-    found, _ = measure_energy(detector, found, image, open_sensors(), stop=stop)
+    found, said = measure_energy(detector, found, image, open_sensors(), stop=stop,
+                                 each_s=min(EACH_S, limit_s / (1 + len(found.entries))))
     progress()
-    return found
+    return replace(found, created_by=f'{created_by}; {said}'[:MAX_TEXT])
 
 
 def affordable(depths: Sequence[Depth], frame_s: float, count_s: float,
