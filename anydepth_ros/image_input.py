@@ -10,7 +10,6 @@ import time
 from typing import Any, TypeAlias
 
 import rclpy
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import (
@@ -33,6 +32,7 @@ from anydepth_ros.input_watch import (
     Publisher,
 )
 from anydepth_ros.parameters import ParameterError, Settings
+from anydepth_ros.receiver import NotByExecutor
 from anydepth_ros.scheduler import Slot
 
 AnyImage: TypeAlias = Image | CompressedImage
@@ -43,7 +43,10 @@ IMAGE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
 
 
 class ImageInput:
-    """Subscribes a topic, fills the slot while `is_open()`, and watches that images arrive."""
+    """Subscribes a topic, fills the slot while `is_open()`, and watches that images arrive.
+
+    A `Receiver` takes the images and tells of events.
+    """
 
     def __init__(self, node: Node, name: str, transport: str, slot: Slot[AnyImage],
                  statistics: FrameStatistics, is_open: Callable[[], bool]) -> None:
@@ -76,7 +79,7 @@ class ImageInput:
         self._watch = InputWatch(time.monotonic())
         # A copy, because rclpy writes the qos_overrides into it.
         self._qos = copy.copy(IMAGE_QOS)
-        self._group = MutuallyExclusiveCallbackGroup()
+        self._group = NotByExecutor()
         try:
             self._subscribe(message_lost=self._on_lost)
             self._counts_lost = True
@@ -88,15 +91,15 @@ class ImageInput:
     @property
     def topic(self) -> str:
         """The resolved name of the image topic."""
-        return str(self._subscription.topic_name)
+        return str(self.subscription.topic_name)
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        self._node.destroy_subscription(self.subscription)
 
     def _subscribe(self, **events: Any) -> None:
-        self._subscription = self._node.create_subscription(
-            self._type, self._topic_name(), self._on_image, self._qos, callback_group=self._group,
+        self.subscription = self._node.create_subscription(
+            self._type, self._topic_name(), self.on_image, self._qos, callback_group=self._group,
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._on_incompatible, **events),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
@@ -107,7 +110,8 @@ class ImageInput:
             return self._name
         return f'{self._node.resolve_topic_name(self._name)}/compressed'
 
-    def _on_image(self, message: AnyImage, info: Any) -> None:
+    def on_image(self, message: AnyImage, info: Any) -> None:
+        """Count an image that a `Receiver` took, and lay it into the slot."""
         self._arrived += 1
         self._stamp_ns = stamp_ns(message)
         self._arrived_ns = self._node.get_clock().now().nanoseconds

@@ -25,6 +25,7 @@ from anydepth_ros.parameter_server import ParameterServer
 from anydepth_ros.parameters import ModelFacts
 from anydepth_ros.profile_keeper import ProfileKeeper
 from anydepth_ros.profiles import as_table
+from anydepth_ros.receiver import Receiver
 from anydepth_ros.scheduler import Letter, Scheduler
 from anydepth_ros.unused_gpu import drivers, unused_gpu
 from anydepth_ros.worker import Worker
@@ -75,6 +76,8 @@ class Session:
                 self.cameras[name] = camera
             worker = Worker(self._scheduler, self._process, self._report)
             undo.callback(worker.close)
+            receiver = Receiver(node, (camera.input for camera in self.cameras.values()))
+            undo.callback(receiver.close)
             self._undo = undo.pop_all()
         self.facts: dict[str, Any] = {
             'model': detector.model_name, 'weights': parameters['weights'],

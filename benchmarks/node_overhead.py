@@ -182,7 +182,7 @@ def instrument(file: TextIO) -> None:
             del arrivals[old]
 
     for owner, name, wrapper in (
-            (ImageInput, '_on_image', on_image),
+            (ImageInput, 'on_image', on_image),
             (camera, 'to_array', partial(noted, 'convert')),
             (Detector, 'detect', partial(noted, 'detect')),
             (Outputs, 'publish_detections', publish)):
