@@ -65,7 +65,8 @@ class OpenVinoBackend:
 
     def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (B, H, W, 3) float32 in [0, 1]."""
-        return torch.from_numpy(pixels).float().div_(255).numpy()
+        # Not by PyTorch, whose threads would have to be woken for so little.
+        return np.divide(pixels, np.float32(255), dtype=np.float32)
 
     def run(self, images: NDArray[np.float32], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""
