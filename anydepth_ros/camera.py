@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 import time
 
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from anydepth_core.detections import Detections
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.budget import Budget
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.policy import Choice, FrameCost
+from anydepth_core.runtime.preprocess import Color
 from anydepth_ros.conversions import to_array
 from anydepth_ros.depth_choice import DepthChooser
 from anydepth_ros.diagnostics import FrameReport, Identity, Running, shortfall_text
@@ -25,8 +32,29 @@ from anydepth_ros.scheduler import Letter, Rank, Scheduler
 UNITS = {'latency_ms': 'ms', 'gflops': 'GFLOPs', 'energy_j': 'J'}
 
 
+@dataclass(frozen=True)
+class Frame:
+    """An image about to be detected, with the settings in force when its turn began.
+
+    Attributes:
+        letter: the message, with how long it waited.
+        settings: of the camera.
+        detector: that is to run.
+        pixels: (H, W, 3) uint8.
+        color: order of their channels.
+        choice: the depth, and why.
+    """
+
+    letter: Letter[AnyImage]
+    settings: Settings
+    detector: Detector
+    pixels: NDArray[np.uint8]
+    color: Color
+    choice: Choice
+
+
 class Camera:
-    """From the images of one camera to its detections; the inference thread calls `process`."""
+    """From the images of one camera to its detections; the inference thread begins and ends."""
 
     def __init__(self, node: ManagedNode, identity: Identity, detector: Detector,
                  scheduler: Scheduler[AnyImage], transport: str,
@@ -85,30 +113,49 @@ class Camera:
         """Forget an image that waits for its turn."""
         self._slot.discard()
 
-    def process(self, letter: Letter[AnyImage]) -> None:
-        """Find the objects in one image and publish them, unless it is too old.
+    def shared(self, image: AnyImage) -> Hashable | None:
+        """Return what images must have in common to be detected in one pass; None: never.
+
+        A policy learns from what an image costs alone, so a depth that one chooses is not shared.
+        """
+        settings = self._settings()
+        if settings.plan is None or settings.plan.depth is None:
+            return None
+        return (self._detector, settings.plan.depth, settings.score_threshold, settings.nms_iou,
+                settings.max_detections, settings.class_indices,
+                image.encoding if isinstance(image, Image) else image.format)
+
+    def begin(self, letter: Letter[AnyImage]) -> Frame | None:
+        """Return what is to be detected; None if the image is too old, or not wanted any more.
 
         Raises:
             ImageError: it cannot be read.
         """
         settings, message = self._settings(), letter.item
         if not self.is_open() or self._refuse(letter, settings):
-            return
+            return None
         pixels, color = to_array(message)
         assert settings.plan is not None
         choice = self._choice = self._chooser.choose(settings.plan, time.monotonic())
-        detections = self._detector.detect(
-            pixels, depth=choice.depth, color=color, score_threshold=settings.score_threshold,
-            nms_iou=settings.nms_iou, max_detections=settings.max_detections,
-            classes=settings.class_indices)
-        self._chooser.observe(FrameCost(choice.depth, detections.timing.total_ms,
+        return Frame(letter, settings, self._detector, pixels, color, choice)
+
+    def finish(self, frame: Frame, detections: Detections, batch: int) -> None:
+        """Publish what was found in an image.
+
+        Args:
+            frame: from `begin`.
+            detections: of it.
+            batch: how many images the pass had.
+        """
+        message, settings = frame.letter.item, frame.settings
+        self._chooser.observe(FrameCost(frame.choice.depth, detections.timing.total_ms,
                                         benefit=detections.benefit))
         self.outputs.publish_detections(detections, message.header)
         counts = self.statistics.add_processed(detections.timing.total_ms)
         self.outputs.publish_status(message.header, FrameReport(
-            detections, choice, _unit(settings), settings.mission_mode, counts,
-            wait_ms=1e3 * letter.waited_s, age_ms=self._age_ms(message)))
-        self.outputs.publish_debug_image(pixels, color, detections, message.header)
+            detections, frame.choice, _unit(settings), settings.mission_mode, counts,
+            wait_ms=1e3 * frame.letter.waited_s, age_ms=self._age_ms(message), batch=batch))
+        self.outputs.publish_debug_image(frame.pixels, frame.color, detections, message.header)
 
     def report(self, error: Exception) -> None:
         """Count an image that could not be processed; tell it where its kind is new."""

@@ -47,6 +47,7 @@ class FrameReport:
         counts: the totals with this image.
         wait_ms: from the image's arrival to the start of its processing.
         age_ms: from the image's stamp to now; nan without a stamp.
+        batch: how many images the pass had; the times are this one's share of it.
     """
 
     detections: Detections
@@ -56,6 +57,7 @@ class FrameReport:
     counts: Counts
     wait_ms: float
     age_ms: float
+    batch: int = 1
 
     @property
     def shortfall(self) -> str:
@@ -94,6 +96,7 @@ def frame_status(identity: Identity, header: Header, report: FrameReport) -> Dia
         'network_ms': timing.network_ms,
         'decode_ms': timing.decode_ms,
         'total_ms': timing.total_ms,
+        'batch': report.batch,
         'wait_ms': report.wait_ms,
         'age_ms': report.age_ms,
         'detections': len(detections),

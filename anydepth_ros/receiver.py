@@ -73,8 +73,9 @@ class Receiver:
 
     def _run(self) -> None:
         handles = [each.subscription.handle for each in self._inputs]
-        wait_set = rclpy_c.WaitSet(len(handles), 1, 0, 0, 0, len(self._events),
-                                   self._node.context.handle)
+        context = self._node.context.handle
+        assert context is not None
+        wait_set = rclpy_c.WaitSet(len(handles), 1, 0, 0, 0, len(self._events), context)
         while not self._closed:
             wait_set.clear_entities()
             for handle in handles:

@@ -171,6 +171,20 @@ class Scheduler(Generic[T]):
                 self._changed.wait(min(until - now, LONGEST_WAIT_S))
             return None
 
+    def more(self, matches: Callable[[str, T], bool], most: int) -> list[Letter[T]]:
+        """Return items that could be served now as well, without waiting for any.
+
+        Args:
+            matches: told a camera and its item, says whether it is wanted.
+            most: how many, those of the most deserving cameras.
+        """
+        with self._changed:
+            now = self._clock()
+            ready = [slot for slot in self._slots if slot.content is not None
+                     and slot.due() <= now and matches(slot.camera, slot.content[0])]
+            ready.sort(key=lambda slot: -slot.weight(now))
+            return [slot.empty(now) for slot in ready[:most]]
+
     def call(self, work: Callable[[], R]) -> R:
         """Let the taker do `work` between two items; return its result or raise its error.
 

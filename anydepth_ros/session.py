@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from anydepth_core.errors import AnyDepthError
+from anydepth_core.runtime.batching import measure_batching
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.devices import available_devices
 from anydepth_core.runtime.policy_budgeted import Budgeted
@@ -26,7 +27,8 @@ from anydepth_ros.parameters import ModelFacts
 from anydepth_ros.profile_keeper import ProfileKeeper
 from anydepth_ros.profiles import as_table
 from anydepth_ros.receiver import Receiver
-from anydepth_ros.scheduler import Letter, Scheduler
+from anydepth_ros.scheduler import Scheduler
+from anydepth_ros.turns import Turns
 from anydepth_ros.unused_gpu import drivers, unused_gpu
 from anydepth_ros.worker import Worker
 
@@ -67,6 +69,7 @@ class Session:
                 if asked_to_end():
                     raise AnyDepthError('told to end')
                 detector.warm_up([depth])
+            detector.batching = measure_batching(detector, len(parameters.cameras), asked_to_end)
             warm = time.monotonic()
             self._scheduler: Scheduler[AnyImage] = Scheduler()
             self.cameras: dict[str, Camera] = {}
@@ -74,7 +77,8 @@ class Session:
                 camera = self._camera(name, detector, is_active)
                 undo.callback(camera.destroy)
                 self.cameras[name] = camera
-            worker = Worker(self._scheduler, self._process, self._report)
+            turns = Turns(self._scheduler, self.cameras)
+            worker = Worker(self._scheduler, turns.process, turns.report)
             undo.callback(worker.close)
             receiver = Receiver(node, (camera.input for camera in self.cameras.values()))
             undo.callback(receiver.close)
@@ -84,12 +88,14 @@ class Session:
             'weights_sha256': detector.weights_hash, 'classes': len(detector.class_names),
             'input_size': '{1}x{0}'.format(*detector.input_size), 'backend': detector.backend,
             'device': detector.device, 'precision': detector.precision,
-            'router': parameters['router'],
+            'router': parameters['router'], 'batching': str(detector.batching),
             'profile': self._keeper.where, 'load_s': loaded - started,
             'profile_s': profiled - loaded, 'warm_up_s': warm - profiled}
         self.warning = unused_gpu(self.device, available_devices(), drivers())
         if self.warning:
             node.get_logger().warning(self.warning)
+        if detector.batching.shares:
+            node.get_logger().info(f'several cameras: {detector.batching}')
         self.apply_settings()
 
     def close(self) -> None:
@@ -177,12 +183,6 @@ class Session:
             found += ([str(entry.depth) for entry in policy.options]
                       if isinstance(policy, Budgeted) else [str(policy.choose(0.0).depth)])
         return list(dict.fromkeys(found))
-
-    def _process(self, letter: Letter[AnyImage]) -> None:
-        self.cameras[letter.camera].process(letter)
-
-    def _report(self, letter: Letter[AnyImage], error: Exception) -> None:
-        self.cameras[letter.camera].report(error)
 
 
 def _open(parameters: ParameterServer) -> Detector:

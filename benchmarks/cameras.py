@@ -197,7 +197,8 @@ def middle(rows: Sequence[Row]) -> Row:
 
 def print_rows(rows: Mapping[str, Row]) -> None:
     """Print a line for each."""
-    print(f'{"":24}{"images/s":>10}{"cost ms":>10}{"age p50":>10}{"p95 ms":>10}{"longest gap":>13}')
+    print(f'{"":24}{"images/s":>10}{"cost ms":>10}{"age p50":>10}{"p95 ms":>10}'
+          f'{"longest gap":>13}')
     for name, row in rows.items():
         print(f'{name:24}{row.fps:10.2f}{row.cost_ms:10.2f}{row.age_p50_ms:10.1f}'
               f'{row.age_p95_ms:10.1f}{row.gap_max_ms:13.1f}'

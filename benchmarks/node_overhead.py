@@ -184,7 +184,7 @@ def instrument(file: TextIO) -> None:
     for owner, name, wrapper in (
             (ImageInput, 'on_image', on_image),
             (camera, 'to_array', partial(noted, 'convert')),
-            (Detector, 'detect', partial(noted, 'detect')),
+            (Detector, 'detect_batch', partial(noted, 'detect')),
             (Outputs, 'publish_detections', publish)):
         original = getattr(owner, name)
         setattr(owner, name, bound(wrapper, original))
@@ -202,7 +202,7 @@ def phases(received: int, called: int, marks: dict[str, Any], published: int) ->
     """Return the milliseconds of each phase from times in nanoseconds."""
     began, converted, _ = marks['convert']
     detecting, detected, found = marks['detect']
-    timing = found.timing
+    timing = found[0].timing
     inside = 1e-6 * (detected - detecting) - timing.total_ms
     return {
         'take': 1e-6 * (called - received), 'wait': 1e-6 * (began - called),

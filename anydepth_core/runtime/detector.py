@@ -18,6 +18,7 @@ from anydepth_core.models.base import RawPredictions
 from anydepth_core.models.decode import Selected, decode
 from anydepth_core.runtime.backends import open_backend
 from anydepth_core.runtime.backends.base import Backend
+from anydepth_core.runtime.batching import Batching
 from anydepth_core.runtime.network import Network, open_network
 from anydepth_core.runtime.preprocess import Color, Placement, fit
 
@@ -33,6 +34,8 @@ class Detector:
         backend, device, precision: what was really chosen.
         weights_hash: SHA-256 of the weights file in hexadecimal.
         info: everything the weights file says about itself.
+        batching: how many images `detect_batch` is best given here; one until somebody measures
+            (`runtime.batching.measure_batching`).
     """
 
     def __init__(self, network: Network, backend: Backend) -> None:
@@ -45,6 +48,7 @@ class Detector:
         self.device = backend.device
         self.precision = backend.precision
         self.weights_hash = network.weights_hash
+        self.batching = Batching()
         self._decoding = network.decoding
         self._backend = backend
 

@@ -52,12 +52,13 @@ class Process:
     """One of the project's executables, started as its console script would start it."""
 
     def __init__(self, module: str, environment: Mapping[str, str], log: Path,
-                 *arguments: str) -> None:
+                 *arguments: str, paths: Sequence[Path] = ()) -> None:
         self.log = log
+        python_path = ':'.join(map(str, (ROOT, *paths)))
         with log.open('w') as output:
             self.popen = subprocess.Popen(
                 [sys.executable, '-m', module, *arguments], cwd=log.parent,
-                env={**environment, 'PYTHONPATH': str(ROOT), **NODE_VARIABLES},
+                env={**environment, 'PYTHONPATH': python_path, **NODE_VARIABLES},
                 stdout=output, stderr=subprocess.STDOUT)
 
     @property

@@ -123,6 +123,24 @@ def test_closing_wakes_the_one_who_waits_and_takes_nothing_in():
         scheduler.call(lambda: 1)
 
 
+def test_more_takes_without_waiting_what_matches_and_is_due():
+    now = [0.0]
+    scheduler: Scheduler[int] = Scheduler(lambda: now[0])
+    slots = {name: scheduler.slot(name, lambda rate=rate: Rank(1, rate))
+             for name, rate in {'a': 0, 'b': 0, 'slow': 1.0, 'c': 0}.items()}
+    assert scheduler.more(lambda *_: True, 9) == []
+    for slot in slots.values():
+        slot.put(1)
+    assert {letter.camera for letter in scheduler.more(lambda *_: True, 9)} == set(slots)
+    now[0] = 0.5  # the slow one is not due
+    for name, slot in slots.items():
+        slot.put(ord(name[0]))
+    found = scheduler.more(lambda name, item: item != ord('b'), 1)
+    found += scheduler.more(lambda name, item: item != ord('b'), 9)
+    assert [letter.camera for letter in found] == ['a', 'c'] and found[0].item == ord('a')
+    assert scheduler.take(0).camera == 'b'
+
+
 def test_discarding_counts_nothing():
     scheduler: Scheduler[int] = Scheduler()
     slot = scheduler.slot('')
