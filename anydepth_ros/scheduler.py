@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose turn it is: a newest-wins slot per camera before one inference thread. No ROS here.
 
-Of the cameras that have an image, the one is served whose waiting time since its last turn, times
-its priority, is the longest. Waiting grows without end, so no camera starves; with more images
-than time, cameras are served in proportion to their priorities.
+Of the cameras that have an image, the one is served that had the fewest turns for its priority; of
+equals, the one that waited longest. Every turn adds to a camera's account, so none starves; with
+more images than time, cameras are served in proportion to their priorities. Who was silent for a
+while gains nothing by that (start-time fair queueing: Goyal, Vin and Cheng, 1996).
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class Slot(Generic[T]):
         self._rank = rank
         self._changed = changed
         self._clock = clock
-        self._served = -math.inf
+        self.served = -math.inf
+        self.account = 0.0  # turns had, each counted as one over the priority
+        self._account_before = 0.0
         self._turn = -math.inf  # when its last turn was due, which keeps the rate even
         self._turn_before = -math.inf
 
@@ -103,16 +106,19 @@ class Slot(Generic[T]):
         """Return from when on it may have its next turn."""
         return self._turn + self._period_s()
 
-    def weight(self, now: float) -> float:
-        """Return how much it deserves a turn."""
-        return self._rank().priority * (now - self._served)
+    def empty(self, now: float, least: float) -> Letter[T]:
+        """Take the item, which is there.
 
-    def empty(self, now: float) -> Letter[T]:
-        """Take the item, which is there."""
+        Args:
+            now: seconds of the clock.
+            least: what the account counts at least, whatever was not used of it.
+        """
         assert self.content is not None
         item, put_at = self.content
         self.content = None
-        due, self._served = self.due(), now
+        self._account_before = self.account
+        self.account = max(self.account, least) + 1 / self._rank().priority
+        due, self.served = self.due(), now
         self._turn_before = self._turn
         self._turn = due if now - due < self._period_s() else now
         return Letter(self.camera, item, now - put_at)
@@ -121,6 +127,7 @@ class Slot(Generic[T]):
         """Let the turn just had not count, because its item was of no use."""
         with self._changed:
             self._turn = self._turn_before
+            self.account = self._account_before
 
     def _period_s(self) -> float:
         rate = self._rank().rate_limit_hz
@@ -136,6 +143,7 @@ class Scheduler(Generic[T]):
         self._slots: list[Slot[T]] = []
         self._jobs: deque[Job] = deque()
         self._job_next = True
+        self._least = 0.0  # the account of the camera served last, before its turn
         self._closed = False
 
     def slot(self, camera: str, rank: Callable[[], Rank] = Rank) -> Slot[T]:
@@ -157,13 +165,14 @@ class Scheduler(Generic[T]):
             while not self._closed:
                 now = self._clock()
                 filled = [slot for slot in self._slots if slot.content is not None]
-                ready = [slot for slot in filled if slot.due() <= now]
+                ready = self._in_order(filled, now)
                 if self._jobs and (self._job_next or not ready):
                     self._job_next = False
                     return self._jobs.popleft()
                 if ready:
                     self._job_next = True
-                    return max(ready, key=lambda slot: slot.weight(now)).empty(now)
+                    self._least = max(self._least, ready[0].account)
+                    return ready[0].empty(now, self._least)
                 until = min([deadline, *(slot.due() for slot in filled)])
                 if now >= deadline:
                     return None
@@ -180,10 +189,14 @@ class Scheduler(Generic[T]):
         """
         with self._changed:
             now = self._clock()
-            ready = [slot for slot in self._slots if slot.content is not None
-                     and slot.due() <= now and matches(slot.camera, slot.content[0])]
-            ready.sort(key=lambda slot: -slot.weight(now))
-            return [slot.empty(now) for slot in ready[:most]]
+            filled = [slot for slot in self._slots if slot.content is not None
+                      and matches(slot.camera, slot.content[0])]
+            return [slot.empty(now, self._least) for slot in self._in_order(filled, now)[:most]]
+
+    def _in_order(self, filled: list[Slot[T]], now: float) -> list[Slot[T]]:
+        """Return those that are due, the most deserving first."""
+        return sorted((slot for slot in filled if slot.due() <= now),
+                      key=lambda slot: (max(slot.account, self._least), slot.served))
 
     def call(self, work: Callable[[], R]) -> R:
         """Let the taker do `work` between two items; return its result or raise its error.
