@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument('--weights', default='scenes')
     parser.add_argument('--backend', default='auto')
     parser.add_argument('--size', default='640x480', metavar='WxH')
-    parser.add_argument('--offered-hz', type=float, default=120.0, help='of all cameras together')
+    parser.add_argument('--offered-hz', type=float, default=180.0, help='of all cameras together')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each measurement')
     parser.add_argument('--rounds', type=int, default=4)
     parser.add_argument('--threads', type=int, default=1, help='of the network')
