@@ -91,11 +91,7 @@ class Session:
             'router': parameters['router'], 'batching': str(detector.batching),
             'profile': self._keeper.where, 'load_s': loaded - started,
             'profile_s': profiled - loaded, 'warm_up_s': warm - profiled}
-        self.warning = unused_gpu(self.device, available_devices(), drivers())
-        if self.warning:
-            node.get_logger().warning(self.warning)
-        if detector.batching.shares:
-            node.get_logger().info(f'several cameras: {detector.batching}')
+        self.warning = self._tell(detector)
         self.apply_settings()
 
     def close(self) -> None:
@@ -163,6 +159,16 @@ class Session:
         return Camera(self._node, Identity(self._name, detector.device, name), detector,
                       self._scheduler, self._parameters['image_transport'],
                       lambda: self._parameters.settings[name], is_active)
+
+    def _tell(self, detector: Detector) -> str:
+        """Log what was found out about how the model runs; return what should be better."""
+        log = self._node.get_logger()
+        if detector.batching.shares:
+            log.info(f'several cameras: {detector.batching}')
+        warning = unused_gpu(detector.device, available_devices(), drivers())
+        if warning:
+            log.warning(warning)
+        return warning
 
     def _model_facts(self, detector: Detector) -> ModelFacts:
         return ModelFacts(detector.depths, detector.class_names, self._keeper.profile,
