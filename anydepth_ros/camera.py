@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from anydepth_core.detections import Detections
-from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.budget import Budget
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.policy import Choice, FrameCost
 from anydepth_core.runtime.preprocess import Color
 from anydepth_ros.conversions import to_array
 from anydepth_ros.depth_choice import DepthChooser
-from anydepth_ros.diagnostics import FrameReport, Identity, Running, shortfall_text
+from anydepth_ros.diagnostics import FrameReport, Identity, Running, shortfall_text, words
 from anydepth_ros.energy_watch import Reading
 from anydepth_ros.frame_statistics import FrameStatistics
 from anydepth_ros.image_input import AnyImage, ImageInput, stamp_ns
@@ -56,7 +55,7 @@ class Frame:
 class Camera:
     """From the images of one camera to its detections; the inference thread begins and ends."""
 
-    def __init__(self, node: ManagedNode, identity: Identity, detector: Detector,
+    def __init__(self, node: ManagedNode, identity: Identity,
                  scheduler: Scheduler[AnyImage], transport: str,
                  settings: Callable[[], Settings], is_active: Callable[[], bool]) -> None:
         """Create the topics.
@@ -64,7 +63,6 @@ class Camera:
         Args:
             node: whose topics they are.
             identity: names the camera.
-            detector: that all cameras share.
             scheduler: where images wait for their turn.
             transport: of the images.
             settings: returns those in force.
@@ -76,7 +74,6 @@ class Camera:
         self.identity = identity
         self.statistics = FrameStatistics()
         self._node = node
-        self._detector = detector
         self._settings = settings
         self._is_active = is_active
         self._chooser = DepthChooser()
@@ -84,12 +81,10 @@ class Camera:
         self._last_error = ''
         self._slot = scheduler.slot(identity.camera, self._rank)
         topic = f'{identity.camera}/image' if identity.camera else 'image'
-        # First, because a vision_msgs built without CMake leaves an error state in the thread that
-        # makes its publishers, and the next topic made there would complain.
         self.input = ImageInput(node, topic, transport, self._slot, self.statistics,
                                 self.is_open)
         try:
-            self.outputs = Outputs(node, identity, detector.class_names)
+            self.outputs = Outputs(node, identity)
         except BaseException:
             self.input.destroy()
             raise
@@ -105,9 +100,11 @@ class Camera:
 
     def apply(self) -> None:
         """Show others the settings that they can see; disabled, nothing waits for better times."""
-        if not self._settings().enabled:
+        settings = self._settings()
+        if not settings.enabled:
             self._slot.discard()
-        self.outputs.publish_labels(self._settings().score_threshold)
+        assert settings.detector is not None
+        self.outputs.publish_labels(settings.detector, settings.score_threshold)
 
     def discard_waiting(self) -> None:
         """Forget an image that waits for its turn."""
@@ -121,7 +118,7 @@ class Camera:
         settings = self._settings()
         if settings.plan is None or settings.plan.depth is None:
             return None
-        return (self._detector, settings.plan.depth, settings.score_threshold, settings.nms_iou,
+        return (settings.detector, settings.plan.depth, settings.score_threshold, settings.nms_iou,
                 settings.max_detections, settings.class_indices,
                 image.encoding if isinstance(image, Image) else image.format)
 
@@ -135,9 +132,9 @@ class Camera:
         if not self.is_open() or self._refuse(letter, settings):
             return None
         pixels, color = to_array(message)
-        assert settings.plan is not None
+        assert settings.plan is not None and settings.detector is not None
         choice = self._choice = self._chooser.choose(settings.plan, time.monotonic())
-        return Frame(letter, settings, self._detector, pixels, color, choice)
+        return Frame(letter, settings, settings.detector, pixels, color, choice)
 
     def finish(self, frame: Frame, detections: Detections, batch: int) -> None:
         """Publish what was found in an image.
@@ -153,15 +150,15 @@ class Camera:
         self.outputs.publish_detections(detections, message.header)
         counts = self.statistics.add_processed(detections.timing.total_ms)
         self.outputs.publish_status(message.header, FrameReport(
-            detections, frame.choice, _unit(settings), settings.mission_mode, counts,
-            wait_ms=1e3 * frame.letter.waited_s, age_ms=self._age_ms(message), batch=batch))
-        self.outputs.publish_debug_image(frame.pixels, frame.color, detections, message.header)
+            detections, frame.choice, _unit(settings), settings.mission_mode,
+            frame.detector.weights_hash, counts, wait_ms=1e3 * frame.letter.waited_s,
+            age_ms=self._age_ms(message), batch=batch))
+        self.outputs.publish_debug_image(frame.pixels, frame.color, detections,
+                                         frame.detector.class_names, message.header)
 
     def report(self, error: Exception) -> None:
         """Count an image that could not be processed; tell it where its kind is new."""
-        self._last_error = str(error) or type(error).__name__
-        if not isinstance(error, AnyDepthError):
-            self._last_error = f'{type(error).__name__}: {self._last_error}'
+        self._last_error = words(error)
         if self.statistics.add_failed(self._last_error):
             self._node.get_logger().error(
                 f'image on {self.input.topic} not processed: {self._last_error} (told once; '

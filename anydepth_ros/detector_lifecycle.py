@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 import gc
 from importlib import import_module
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -27,6 +27,7 @@ from anydepth_ros.energy_watch import EnergyWatch
 from anydepth_ros.executable import BUG, USER_ERROR, Stop
 from anydepth_ros.outputs import ManagedNode
 from anydepth_ros.parameter_server import ParameterServer
+from anydepth_ros.parameters import WEIGHTS, ModelFacts
 from anydepth_ros.reporter import Reporter
 from anydepth_ros.services import Services
 
@@ -58,7 +59,10 @@ class DetectorNode(ManagedNode):
         self._model_error = ''
         self._failed_with = 0
         self._energy = EnergyWatch(open_sensors())
-        self.parameters = ParameterServer(self, self._on_settings, self._energy.without_sensor)
+        self.parameters = ParameterServer(self, self._on_settings, self._energy.without_sensor,
+                                          self._judge_weights, self._follow_weights)
+        # Triggered by the thread that loads; its callback takes turns with those of parameters.
+        self._weights_loaded = self.create_guard_condition(self._on_weights_loaded)
         self._reporter = Reporter(self, self.parameters, self._energy)
         self._own_services = Services(self, self.parameters, lambda: self._session, self._state)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -133,12 +137,10 @@ class DetectorNode(ManagedNode):
         self._model_error = ''
         from anydepth_ros.session import Session
         self._session = Session(self, self.parameters, lambda: self._active,
-                                lambda: self._stop.asked)
-        facts = self._session.facts
-        self.get_logger().info(
-            '{model} from {weights} on {backend} {device} {precision}, {classes} classes, '
-            'input {input_size}; loaded in {load_s:.1f} s, warmed up in {warm_up_s:.1f} s'
-            .format(**facts))
+                                lambda: self._stop.asked, self._weights_loaded.trigger)
+        wanted = self.parameters[WEIGHTS]
+        if wanted != self._session.facts['weights']:  # set while others were loaded
+            self._session.follow_weights(wanted)
         self._own_services.configured()
 
     def _activate(self) -> None:
@@ -179,6 +181,25 @@ class DetectorNode(ManagedNode):
         session = self._session
         if session:
             session.apply_settings()
+
+    def _judge_weights(self, name: str | None, values: Mapping[str, Any]) -> ModelFacts | None:
+        session = self._session
+        if session:
+            return session.change.judge(name, values)
+        if name is not None:
+            from anydepth_core.runtime.network import read_header
+            read_header(name)
+        return None
+
+    def _follow_weights(self, name: str) -> None:
+        session = self._session
+        if session:
+            session.follow_weights(name)
+
+    def _on_weights_loaded(self) -> None:
+        session = self._session
+        if session:
+            session.put_weights_in_place()
 
     def _on_tick(self) -> None:
         """Publish the diagnostics and watch the inputs, once a second."""

@@ -11,12 +11,15 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from anydepth_core.detections import Detections
+from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.policy import Choice
 from anydepth_ros.energy_watch import Reading
 from anydepth_ros.frame_statistics import Counts, FrameStatistics
 from anydepth_ros.input_watch import Finding
 
 MAX_FAILURES = 10
+# As many as tell weights apart at a glance; /diagnostics has all.
+HASH_DIGITS = 12
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -44,6 +47,7 @@ class FrameReport:
         choice: why that depth, and by how much the budget is too small for any.
         unit: of that shortfall.
         mission_mode: in force.
+        weights_hash: SHA-256 of the weights that ran.
         counts: the totals with this image.
         wait_ms: from the image's arrival to the start of its processing.
         age_ms: from the image's stamp to now; nan without a stamp.
@@ -54,6 +58,7 @@ class FrameReport:
     choice: Choice
     unit: str
     mission_mode: str
+    weights_hash: str
     counts: Counts
     wait_ms: float
     age_ms: float
@@ -84,7 +89,8 @@ def status(identity: Identity, part: str, level: bytes, message: str,
                 for key, value in values.items()])
 
 
-def frame_status(identity: Identity, header: Header, report: FrameReport) -> DiagnosticArray:
+def frame_status(identity: Identity, header: Header, report: FrameReport,
+                 part: str = 'frame') -> DiagnosticArray:
     """Return what is known of one image, under its own header; WARN where no depth fits."""
     detections, timing = report.detections, report.detections.timing
     values = {
@@ -92,6 +98,7 @@ def frame_status(identity: Identity, header: Header, report: FrameReport) -> Dia
         'why': report.choice.reason,
         'shortfall': report.choice.shortfall,
         'mission_mode': report.mission_mode,
+        'weights': report.weights_hash[:HASH_DIGITS],
         'preprocess_ms': timing.preprocess_ms,
         'network_ms': timing.network_ms,
         'decode_ms': timing.decode_ms,
@@ -104,7 +111,7 @@ def frame_status(identity: Identity, header: Header, report: FrameReport) -> Dia
     }
     short = report.shortfall
     return DiagnosticArray(header=header, status=[
-        status(identity, 'frame', WARN if short else OK,
+        status(identity, part, WARN if short else OK,
                f'{detections.depth}; {short}' if short else detections.depth, values)])
 
 
@@ -174,7 +181,27 @@ def model_status(identity: Identity, facts: Mapping[str, object], error: str,
         return status(identity, 'model', ERROR, error, facts)
     if warning:
         return status(identity, 'model', WARN, warning, facts)
-    return status(identity, 'model', OK, str(facts.get('model', 'not loaded')), facts)
+    loading = f'; loading {facts["loading"]}' if facts.get('loading') else ''
+    return status(identity, 'model', OK, f'{facts.get("model", "not loaded")}{loading}', facts)
+
+
+def request_status(identity: Identity, counts: Counts, trouble: str) -> DiagnosticStatus:
+    """Return how requests were answered; WARN with the reason where the newest could not be."""
+    return status(identity, 'requests', WARN if trouble else OK,
+                  trouble or f'{counts.processed} answered', _totals(counts))
+
+
+def request_refusal(identity: Identity, header: Header, reason: str,
+                    counts: Counts) -> DiagnosticArray:
+    """Return the answer to a request whose image is not processed, under its own header."""
+    return DiagnosticArray(header=header, status=[
+        status(identity, 'request', ERROR, reason, {'detections': 0, **_totals(counts)})])
+
+
+def words(error: Exception) -> str:
+    """Return what an error says; its kind too where it is none of ours."""
+    text = str(error) or type(error).__name__
+    return text if isinstance(error, AnyDepthError) else f'{type(error).__name__}: {text}'
 
 
 def energy_status(identity: Identity, reading: Reading, limits: Mapping[str, float], words: str,

@@ -99,10 +99,15 @@ class FrameStatistics:
 
         Reasons that differ in their numbers alone are one kind.
         """
-        kind = re.sub(r'\d+', '#', reason)
         with self._lock:
             self._counts = replace(self._counts, failed=self._counts.failed + 1)
             self._failures_in_a_row += 1
+        return self.is_new(reason)
+
+    def is_new(self, reason: str) -> bool:
+        """Return whether nothing of this kind was told before, and remember that it is now."""
+        kind = re.sub(r'\d+', '#', reason)
+        with self._lock:
             new = kind not in self._told and len(self._told) < WINDOW
             if new:
                 self._told.add(kind)

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from anydepth_core.detections import Detections
+from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.draw import draw_detections
 from anydepth_core.runtime.preprocess import Color
 from anydepth_ros.conversions import to_detection_array, to_image, to_label_info
@@ -31,28 +36,40 @@ LATCHED_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
+Made = TypeVar('Made')
+
+
 class ManagedNode(LifecycleNodeMixin, Node):
     """A lifecycle node whose base classes are started one by one by the class below it."""
+
+
+def made_apart(make: Callable[[], Made]) -> Made:
+    """Return what `make` makes, made in a thread of its own.
+
+    A vision_msgs built without CMake leaves an error state in the thread that makes a publisher,
+    and the next topic made there would complain.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(make).result()
 
 
 class Outputs:
     """The publishers of one camera; they are silent while the node is not active."""
 
-    def __init__(self, node: ManagedNode, identity: Identity,
-                 class_names: tuple[str, ...]) -> None:
+    def __init__(self, node: ManagedNode, identity: Identity) -> None:
         def topic(name: str) -> str:
             return f'~/{identity.camera}/{name}' if identity.camera else f'~/{name}'
         self._node = node
         self._identity = identity
-        self._class_names = class_names
-        self._threshold: float | None = None
+        self._labels: tuple[str, tuple[str, ...], float] | None = None
         self._frame_status: LifecyclePublisher = node.create_lifecycle_publisher(
             DiagnosticArray, topic('frame_status'), RESULT_QOS)
         self._debug_image: LifecyclePublisher = node.create_lifecycle_publisher(
             Image, topic('debug_image'), DEBUG_QOS)
-        self._detections: LifecyclePublisher = node.create_lifecycle_publisher(
-            Detection2DArray, topic('detections'), RESULT_QOS)
-        self._label_info = node.create_publisher(LabelInfo, topic('label_info'), LATCHED_QOS)
+        self._detections: LifecyclePublisher = made_apart(lambda: node.create_lifecycle_publisher(
+            Detection2DArray, topic('detections'), RESULT_QOS))
+        self._label_info = made_apart(lambda: node.create_publisher(
+            LabelInfo, topic('label_info'), LATCHED_QOS))
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -60,13 +77,14 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._label_info)
 
-    def publish_labels(self, threshold: float) -> None:
-        """Latch the class names with the score threshold in force, if that is another."""
-        if threshold == self._threshold:
+    def publish_labels(self, detector: Detector, threshold: float) -> None:
+        """Latch the class names of these weights with the threshold in force, if they changed."""
+        labels = detector.weights_hash, detector.class_names, threshold
+        if labels == self._labels:
             return
-        self._threshold = threshold
+        self._labels = labels
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        self._label_info.publish(to_label_info(self._class_names, threshold, header))
+        self._label_info.publish(to_label_info(detector.class_names, threshold, header))
 
     def publish_detections(self, detections: Detections, header: Header) -> None:
         """Publish one array for one image, also when nothing was found."""
@@ -77,10 +95,10 @@ class Outputs:
         self._frame_status.publish(frame_status(self._identity, header, report))
 
     def publish_debug_image(self, pixels: NDArray[np.uint8], color: Color, detections: Detections,
-                            header: Header) -> None:
+                            class_names: Sequence[str], header: Header) -> None:
         """Draw and publish the picture, if anybody listens."""
         if not self._debug_image.get_subscription_count():
             return
         rgb = pixels if color == 'rgb' else pixels[..., ::-1]
-        picture = draw_detections(rgb, detections, self._class_names)
+        picture = draw_detections(rgb, detections, class_names)
         self._debug_image.publish(to_image(picture, 'rgb8', header))

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 import threading
 from typing import Any
 
@@ -23,7 +24,9 @@ from anydepth_ros.parameter_changes import at_start, completed, refused_by_type,
 from anydepth_ros.parameters import (
     BY_NAME,
     LIVE,
+    WEIGHTS,
     ModelFacts,
+    ParameterError,
     Settings,
     Spec,
     camera_names,
@@ -36,6 +39,7 @@ from anydepth_ros.parameters import (
 from anydepth_ros.transport import shared_file
 
 PACKAGED_MODES = 'config/mission_modes.yaml'
+JudgeWeights = Callable[[str | None, Mapping[str, Any]], ModelFacts | None]
 
 
 class ParameterServer:
@@ -49,13 +53,18 @@ class ParameterServer:
     """
 
     def __init__(self, node: Node, changed: Callable[[], None],
-                 impossible: Callable[[Mapping[str, Any]], str] = lambda _: '') -> None:
+                 impossible: Callable[[Mapping[str, Any]], str], judge_weights: JudgeWeights,
+                 follow_weights: Callable[[str], None]) -> None:
         """Declare every parameter.
 
         Args:
             node: whose parameters they are.
             changed: called after each change of `settings`; it must not raise.
             impossible: returns why values that somebody asks for cannot be kept on this machine.
+            judge_weights: given the weights that somebody asks for (None: nobody does) and the
+                values of the live parameters, returns what these have to suit beside the model
+                that runs; raises AnyDepthError for weights that cannot be.
+            follow_weights: called when the parameter `weights` was set.
 
         Raises:
             ParameterError, DepthError: a value given at start that cannot be.
@@ -63,6 +72,9 @@ class ParameterServer:
         self._node = node
         self._changed = changed
         self._impossible = impossible
+        self._judge_weights = judge_weights
+        self._follow_weights = follow_weights
+        self._putting_back = False
         self._lock = threading.Lock()
         self._model: ModelFacts | None = None
         self._refusal = ''
@@ -74,6 +86,7 @@ class ParameterServer:
                 plain = values.get(name.rpartition('.')[2], spec.default)
                 values[name] = declare(node, spec, plain)
         self._live = [name for name in self.specs if name.rpartition('.')[2] in LIVE]
+        self.first_weights: str = values[WEIGHTS]
         path = values['mission_modes_file'] or shared_file(PACKAGED_MODES)
         self.modes = mission_modes.load(path)
         follows = at_start({name: values[name] for name in self._live}, self.cameras, self.modes)
@@ -103,6 +116,29 @@ class ParameterServer:
         with self._lock:
             self.settings = self._snapshots(self.live_values(), model)
             self._model = model
+
+    def preview(self, model: ModelFacts) -> dict[str, Settings]:
+        """Return what `settings` would be with `model`; raises as `attach`."""
+        return self._snapshots(self.live_values(), model)
+
+    def put_back_weights(self, name: str) -> None:
+        """Let `weights` tell what runs, after others could not be loaded."""
+        self._putting_back = True
+        try:
+            self._node.set_parameters([_parameter(WEIGHTS, name)])
+        finally:
+            self._putting_back = False
+
+    def refused_modes(self, model: ModelFacts) -> dict[str, str]:
+        """Return which mission modes could not be selected now with `model`, and why."""
+        found: dict[str, str] = {}
+        values = self.live_values()
+        for name in self.modes:
+            with refusals(found, name):
+                follows = completed({'mission_mode': name}, values, self._own, self.cameras,
+                                    self.modes)
+                self._snapshots({**values, **follows}, model)
+        return found
 
     def _snapshots(self, values: Mapping[str, Any],
                    model: ModelFacts | None) -> dict[str, Settings]:
@@ -137,20 +173,40 @@ class ParameterServer:
         try:
             with self._lock:
                 if not reason:
-                    self._snapshots({**self.live_values(), **self._given(parameters)},
-                                    self._model)
+                    self._judge(parameters)
         except AnyDepthError as error:
             reason = str(error)
         if reason:
             self._node.get_logger().warning(f'parameter refused: {reason}')
         return SetParametersResult(successful=not reason, reason=reason)
 
+    def _judge(self, parameters: Sequence[Parameter[Any]]) -> None:
+        """Raise AnyDepthError unless the values suit what runs and what is to run."""
+        values = {**self.live_values(), **self._given(parameters)}
+        self._snapshots(values, self._model)
+        weights = _weights_in(parameters)
+        if weights is not None:
+            check(self.specs[WEIGHTS], weights)
+        coming = None if self._putting_back else self._judge_weights(weights, values)
+        if coming is None:
+            return
+        try:
+            self._snapshots(values, coming)
+        except AnyDepthError as error:
+            which = 'those that are being loaded' if weights is None else repr(weights)
+            raise ParameterError(f'{WEIGHTS}: {which} cannot run so: {error}') from error
+
     def _given(self, parameters: Sequence[Parameter[Any]]) -> dict[str, Any]:
         return {p.name: coerce(self.specs[p.name], p.value) for p in parameters
                 if p.name in self._live}
 
     def _post_set(self, parameters: Sequence[Parameter[Any]]) -> None:
-        given = self._given(parameters)
+        weights = _weights_in(parameters)
+        self._put_in_force(self._given(parameters))
+        if weights is not None and not self._putting_back:
+            self._follow_weights(weights)
+
+    def _put_in_force(self, given: Mapping[str, Any]) -> None:
         if not given:
             return
         values = self.live_values()
@@ -164,6 +220,19 @@ class ParameterServer:
         shown = ', '.join(f'{name} = {value}' for name, value in given.items())
         self._node.get_logger().info(f'in force from the next frame: {shown}')
         self._changed()
+
+
+@contextmanager
+def refusals(found: dict[str, str], name: str) -> Iterator[None]:
+    """Enter into `found` why `name` is refused, if it is."""
+    try:
+        yield
+    except AnyDepthError as error:
+        found[name] = str(error)
+
+
+def _weights_in(parameters: Sequence[Parameter[Any]]) -> str | None:
+    return next((p.value for p in parameters if p.name == WEIGHTS), None)
 
 
 def _coerced(parameter: Parameter[Any], spec: Spec) -> Parameter[Any]:

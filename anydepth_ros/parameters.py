@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anydepth_core.depth import DepthSpace
 from anydepth_core.errors import AnyDepthError, nearest
 from anydepth_core.runtime.profile import Profile
 from anydepth_ros.depth_choice import AUTO, BUDGETS, DEPTH_LIMITS, Plan, make_plan
 
+if TYPE_CHECKING:
+    from anydepth_core.runtime.detector import Detector
+
+WEIGHTS = 'weights'
 # Longer than any path; what is longer would only be echoed into logs.
 LONGEST_TEXT = 4096
 
@@ -89,6 +93,11 @@ SPECS = (
          'shallower step by step; 0: none.', low=0.0, high=1e5, node_wide=True),
     Spec('max_temperature_c', 0.0, 'Degrees Celsius above which depth auto is made shallower step '
          'by step, where a sensor tells; 0: none.', low=0.0, high=150.0, node_wide=True),
+    Spec('request_depth', 'full', 'How much of the network runs for images on ~/request_image; '
+         'not auto.', DEPTHS, node_wide=True),
+    Spec(WEIGHTS, 'scenes', 'Name of packaged weights, or path of a .safetensors file. Others are '
+         'loaded beside those that run, which takes seconds, and take over between two images.',
+         node_wide=True),
     Spec('cameras', [], 'Names of the cameras; empty: one without a name. Camera `front` has the '
          'topics front/image and ~/front/detections, and the parameters front.depth and so on, '
          'which follow depth and so on until they are set.',
@@ -96,8 +105,6 @@ SPECS = (
     Spec('image_transport', 'raw', 'raw: sensor_msgs/Image on the topic `image`; compressed: '
          'sensor_msgs/CompressedImage (JPEG or PNG) on the topic `image`/compressed.',
          "'raw' or 'compressed'", read_only=True),
-    Spec('weights', 'scenes', 'Name of packaged weights, or path of a .safetensors file.',
-         read_only=True),
     Spec('backend', 'auto', 'What runs the network; auto says in the log what it chose.',
          read_only=True),
     Spec('device', 'auto', "Where the network runs: 'auto', 'cpu', 'cuda', 'cuda:1', …; a device "
@@ -127,7 +134,8 @@ class Settings:
     """What one frame is processed with: a snapshot that never changes.
 
     Attributes are the live parameters; `class_indices` is None until a model is known or when
-    every class is reported, `plan` is None until a model is known.
+    every class is reported, `plan` and `detector` are None until a model is known. The detector is
+    part of it, so that a frame never meets settings that were made for another.
     """
 
     depth: str
@@ -147,8 +155,10 @@ class Settings:
     enabled: bool
     power_budget_w: float
     max_temperature_c: float
+    request_depth: str
     class_indices: frozenset[int] | None = None
     plan: Plan | None = None
+    detector: Detector | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +172,7 @@ class ModelFacts:
         no_profile: how to come by one, for the refusal of depth auto without.
         cameras: how many share it.
         routed: whether a router watches it.
+        detector: that runs it; None if it is not loaded yet.
     """
 
     depths: DepthSpace
@@ -170,6 +181,7 @@ class ModelFacts:
     no_profile: str = ''
     cameras: int = 1
     routed: bool = False
+    detector: Detector | None = None
 
 
 LIVE = tuple(field.name for field in fields(Settings) if field.name in BY_NAME)
@@ -244,15 +256,16 @@ def make_settings(values: Mapping[str, Any], model: ModelFacts | None) -> Settin
         raise ParameterError(f'{" and ".join(given)}: one budget at a time; set the others to 0')
     plan = None
     if model is None:
-        for name in ('depth', *DEPTH_LIMITS):
+        for name in ('depth', 'request_depth', *DEPTH_LIMITS):
             _check_depth(name, values[name])
     else:
+        model.depths.parse(values['request_depth'])
         plan = make_plan(values, model.depths, model.profile, model.no_profile, model.cameras,
                          model.routed)
     classes = tuple(values['classes'])
     indices = class_indices(classes, model.class_names) if model and classes else None
     return Settings(**{**{name: values[name] for name in LIVE}, 'classes': classes},
-                    class_indices=indices, plan=plan)
+                    class_indices=indices, plan=plan, detector=model.detector if model else None)
 
 
 def _check_depth(name: str, text: str) -> None:

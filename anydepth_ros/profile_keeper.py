@@ -10,6 +10,7 @@ import threading
 from anydepth_core.detections import Detections
 from anydepth_core.errors import AnyDepthError, ProfileError
 from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.measure import profile_key
 from anydepth_core.runtime.profile import Profile
 from anydepth_ros.profiles import (
     BetweenFrames,
@@ -31,7 +32,7 @@ class ProfileKeeper:
     """
 
     def __init__(self, detector: Detector, path: str, created_by: str,
-                 asked_to_end: Callable[[], bool]) -> None:
+                 asked_to_end: Callable[[], bool], *, must: bool = True) -> None:
         """Look for the profile.
 
         Args:
@@ -39,6 +40,7 @@ class ProfileKeeper:
             path: of the file to take; empty: the one of the detector's key in the cache.
             created_by: for people who read a profile that is measured here.
             asked_to_end: whether to give up measuring.
+            must: a file that was named has to fit; else the cache counts where it does not.
 
         Raises:
             ProfileError: the file that was named is missing, damaged or of something else.
@@ -48,7 +50,13 @@ class ProfileKeeper:
         self._asked_to_end = asked_to_end
         self._lock = threading.Lock()
         self._cancelled: threading.Event | None = None
-        self.profile, self.where = find_profile(detector, path)
+        self.profile, self.where = find_profile(profile_key(detector), detector.depths, path,
+                                                must=must)
+
+    @property
+    def measuring(self) -> bool:
+        """Whether a measurement runs."""
+        return self._cancelled is not None
 
     def measure(self, call: Call | None = None) -> Profile:
         """Measure, keep the result in the cache where it can be written, and return it.

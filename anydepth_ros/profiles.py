@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from anydepth_core.data.scenes import render_scene
-from anydepth_core.depth import Depth
+from anydepth_core.depth import Depth, DepthSpace
 from anydepth_core.detections import Detections
 from anydepth_core.errors import AnyDepthError, ProfileError
 from anydepth_core.models.count import count_gflops
@@ -20,13 +20,12 @@ from anydepth_core.runtime.energy import open_sensors
 from anydepth_core.runtime.measure import (
     FEWEST_FRAMES,
     measure,
-    profile_key,
     usual_depths,
     worth_choosing,
 )
 from anydepth_core.runtime.measure_energy import EACH_S, measure_energy
 from anydepth_core.runtime.network import cache_folder
-from anydepth_core.runtime.profile import Profile, ProfileEntry, read_profile
+from anydepth_core.runtime.profile import Profile, ProfileEntry, ProfileKey, read_profile
 
 MOST_FRAMES = 50
 # How long a measurement may take.
@@ -35,24 +34,27 @@ MAX_TEXT = 2000
 STOPPED = 'the measurement was cancelled'
 
 
-def find_profile(detector: Detector, path: str) -> tuple[Profile | None, str]:
-    """Return the profile of this detector, and where it is or why there is none.
+def find_profile(key: ProfileKey, depths: DepthSpace, path: str = '', *,
+                 must: bool = True) -> tuple[Profile | None, str]:
+    """Return the profile of a detector, and where it is or why there is none.
 
     Args:
-        detector: as it runs.
-        path: of the file to take; empty: the one of the detector's key in the cache.
+        key: of the detector, as it runs.
+        depths: that it has.
+        path: of the file to take; empty: the one of the key in the cache.
+        must: a file that was named has to fit; else the cache counts where it does not.
 
     Raises:
         ProfileError: the file that was named is missing, damaged or of something else.
     """
-    key = profile_key(detector)
     if path:
-        profile = read_profile(path)
         try:
-            profile.require(key, detector.depths)
+            return _named(path, key, depths), path
         except ProfileError as error:
-            raise ProfileError(f'{path}: {error}') from error
-        return profile, path
+            if must:
+                raise
+            found, where = find_profile(key, depths)
+            return found, where if found else f'{error}; {where}'
     try:
         kept = cache_folder() / key.file_name
         if not kept.is_file():
@@ -61,10 +63,19 @@ def find_profile(detector: Detector, path: str) -> tuple[Profile | None, str]:
         return None, f'the cache cannot be read: {error}'
     try:
         profile = read_profile(kept)
-        profile.require(key, detector.depths)
+        profile.require(key, depths)
     except ProfileError as error:
         return None, str(error)
     return profile, str(kept)
+
+
+def _named(path: str, key: ProfileKey, depths: DepthSpace) -> Profile:
+    profile = read_profile(path)
+    try:
+        profile.require(key, depths)
+    except ProfileError as error:
+        raise ProfileError(f'{path}: {error}') from error
+    return profile
 
 
 def keep_profile(profile: Profile) -> str:

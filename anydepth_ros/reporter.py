@@ -56,6 +56,8 @@ class Reporter:
                 statuses += self._of_nothing(Identity(name, identity.hardware, camera), gate)
         statuses.append(diagnostics.model_status(identity, session.facts if session else {},
                                                  model_error, session.warning if session else ''))
+        if session:
+            statuses.append(session.requests.look())
         limits = {limit: self._parameters[limit] for limit in LIMITS}
         statuses.append(diagnostics.energy_status(
             identity, reading, limits, self._energy.words,

@@ -204,13 +204,17 @@ class Scheduler(Generic[T]):
         Raises:
             concurrent.futures.CancelledError: closed before it was done.
         """
+        return self.submit(work).result()
+
+    def submit(self, work: Callable[[], R]) -> Future[R]:
+        """Let the taker do `work` between two items, after what was submitted before."""
         future: Future[R] = Future()
         with self._changed:
             if self._closed:
                 future.cancel()
             self._jobs.append(Job(work, future))
             self._changed.notify()
-        return future.result()
+        return future
 
     def wake(self) -> None:
         """Let the taker look again, because ranks have changed."""

@@ -14,7 +14,13 @@ import torch
 from anydepth_core.errors import WeightsError
 from anydepth_core.models import weights
 from anydepth_core.models.registry import create_model
-from anydepth_core.models.weights import ModelInfo, load_weights, resolve_weights, save_weights
+from anydepth_core.models.weights import (
+    ModelInfo,
+    check_weights,
+    load_weights,
+    resolve_weights,
+    save_weights,
+)
 
 NAMES = ('cat', 'dog', 'cölour cone')
 FAMILIES = ('anydepth-yolo-tiny', 'anydepth-detr-tiny')
@@ -57,6 +63,10 @@ def refuse(path, *words):
     with pytest.raises(WeightsError) as caught:
         load_weights(path)
     message = str(caught.value)
+    if 'not finite' not in message:  # which the head of the file does not tell
+        with pytest.raises(WeightsError) as at_once:
+            check_weights(path)
+        assert str(at_once.value) == message
     assert '\n' not in message and len(message) < 600
     for word in words:
         assert word in message, message
@@ -102,6 +112,20 @@ def test_file_mode_follows_the_umask(model, good):
     umask = os.umask(0)
     os.umask(umask)
     assert good.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_the_head_alone_tells_the_same_model_and_holds_no_numbers(model, good):
+    checked, info = check_weights(good)
+    assert info == load_weights(good)[1] and checked.depths == model.depths
+    assert {name: each.shape for name, each in checked.state_dict().items()} == {
+        name: each.shape for name, each in model.state_dict().items()}
+    assert {each.device.type for each in checked.state_dict().values()} == {'meta'}
+
+
+@pytest.mark.parametrize('name', ['', 'a\0b', 'x' * 300, '~nobody-here/x', '/dev/zero', '..'])
+def test_no_name_raises_anything_but_a_refusal(name):
+    with pytest.raises(WeightsError):
+        resolve_weights(name)
 
 
 def test_a_failed_write_leaves_the_old_file(model, good, monkeypatch):

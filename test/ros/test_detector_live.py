@@ -116,7 +116,8 @@ def test_depth_takes_effect_on_the_next_image(camera, peer):
     ('max_detections', 0, ('out of range',)),
     ('classes', ['cub'], ("no class 'cub'", "did you mean 'cup'", 'ball')),
     ('classes', ['3'], ("no class '3'",)),
-    ('weights', 'other', ('read-only',)),
+    ('weights', 'other', ("no weights 'other'",)),
+    ('backend', 'torch', ('read-only',)),
     ('autostart', False, ('read-only',)),
 ])
 def test_a_bad_parameter_is_refused_with_the_reason_and_changes_nothing(

@@ -82,6 +82,7 @@ EFFECTS = {
                 0 < len(array.detections) < 100),
     'max_detections': ({}, 3, lambda array, status: len(array.detections) == 3),
     'classes': ({}, ['cup'], lambda array, status: labels(array) == {'1'}),
+    'request_depth': None,  # in test_requests_live.py
     'power_budget_w': None,
     'max_temperature_c': None,
     'rate_limit_hz': None,
