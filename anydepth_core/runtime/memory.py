@@ -3,7 +3,7 @@
 """Whether there is memory for a second network beside one that runs: what is free, what it takes.
 
 Both are estimates. What loading takes at its height was measured with 7 and 27 million parameters
-at 640x640 on a CPU (a test repeats the first): up to 4 times the weights with PyTorch, up to 27
+at 640x640 on a CPU (a test repeats the first): up to 5 times the weights with PyTorch, up to 34
 times with OpenVINO and ONNX Runtime where the graph has to be exported first. What a GPU needs was
 not measured.
 """
@@ -19,7 +19,7 @@ import torch
 from anydepth_core.runtime.network import Header
 
 FACTORS = {'torch': 5}
-OTHER_FACTOR = 22
+OTHER_FACTOR = 32
 ALWAYS_BYTES = 200 * 2**20
 USUAL_PIXELS = 640 * 640
 CGROUP = Path('/sys/fs/cgroup')
