@@ -56,7 +56,7 @@ class Camera:
     """From the images of one camera to its detections; the inference thread begins and ends."""
 
     def __init__(self, node: ManagedNode, identity: Identity,
-                 scheduler: Scheduler[AnyImage], transport: str,
+                 scheduler: Scheduler[AnyImage], transport: str, class_id_as: str,
                  settings: Callable[[], Settings], is_active: Callable[[], bool]) -> None:
         """Create the topics.
 
@@ -65,11 +65,12 @@ class Camera:
             identity: names the camera.
             scheduler: where images wait for their turn.
             transport: of the images.
+            class_id_as: what detections say of their class.
             settings: returns those in force.
             is_active: whether images are to be processed at this moment.
 
         Raises:
-            ParameterError: there is no such transport.
+            ParameterError: there is no such transport, or no such way to say a class.
         """
         self.identity = identity
         self.statistics = FrameStatistics()
@@ -84,7 +85,7 @@ class Camera:
         self.input = ImageInput(node, topic, transport, self._slot, self.statistics,
                                 self.is_open)
         try:
-            self.outputs = Outputs(node, identity)
+            self.outputs = Outputs(node, identity, class_id_as)
         except BaseException:
             self.input.destroy()
             raise
@@ -147,14 +148,14 @@ class Camera:
         message, settings = frame.letter.item, frame.settings
         self._chooser.observe(FrameCost(frame.choice.depth, detections.timing.total_ms,
                                         benefit=detections.benefit))
-        self.outputs.publish_detections(detections, message.header)
+        self.outputs.publish_detections(detections, message.header, frame.detector.class_names)
         counts = self.statistics.add_processed(detections.timing.total_ms)
         self.outputs.publish_status(message.header, FrameReport(
             detections, frame.choice, _unit(settings), settings.mission_mode,
             frame.detector.weights_hash, counts, wait_ms=1e3 * frame.letter.waited_s,
             age_ms=self._age_ms(message), batch=batch))
-        self.outputs.publish_debug_image(frame.pixels, frame.color, detections,
-                                         frame.detector.class_names, message.header)
+        self.outputs.views.publish(frame.pixels, frame.color, detections,
+                                   frame.detector.class_names, message.header)
 
     def report(self, error: Exception) -> None:
         """Count an image that could not be processed; tell it where its kind is new."""

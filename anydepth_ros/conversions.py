@@ -7,6 +7,7 @@ from __future__ import annotations
 import array
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
@@ -21,6 +22,7 @@ from vision_msgs.msg import (
     Point2D,
     Pose2D,
     VisionClass,
+    VisionInfo,
 )
 
 from anydepth_core.detections import Detections
@@ -28,6 +30,8 @@ from anydepth_core.errors import ImageError
 from anydepth_core.runtime.compressed import decode_compressed
 from anydepth_core.runtime.encodings import decode
 from anydepth_core.runtime.preprocess import Color
+
+JPEG_QUALITY = 85
 
 
 def to_array(message: Image | CompressedImage) -> tuple[NDArray[np.uint8], Color]:
@@ -62,21 +66,63 @@ def to_image(pixels: NDArray[np.uint8], encoding: str, header: Header) -> Image:
     return message
 
 
-def to_detection_array(detections: Detections, header: Header) -> Detection2DArray:
-    """Return the message: the image's header everywhere, boxes in pixels of the received image."""
-    rows = zip(detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist())
+def to_compressed_image(pixels: NDArray[np.uint8], header: Header) -> CompressedImage:
+    """Return a JPEG of `pixels`, (H, W, 3) uint8 RGB, with `format` as image_transport writes it.
+
+    Raises:
+        ImageError: no JPEG can be made of it, because a side has more than 65500 pixels.
+    """
+    try:
+        done, file = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR),
+                                  (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    except cv2.error:
+        done = False
+    if not done:
+        raise ImageError(f'no JPEG can be made of {pixels.shape[1]}x{pixels.shape[0]} pixels')
+    data = array.array('B')
+    data.frombytes(file.data.cast('B'))
+    return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8', data=data)
+
+
+def to_detection_array(detections: Detections, header: Header,
+                       class_ids: Sequence[str] | None = None) -> Detection2DArray:
+    """Return the message: the image's header everywhere, boxes in pixels of the received image.
+
+    Args:
+        detections: of one image; the best comes first.
+        header: of that image.
+        class_ids: what to write for each label; None: its number.
+    """
+    labels = detections.labels.tolist()
+    ids = map(str, labels) if class_ids is None else (class_ids[label] for label in labels)
+    rows = zip(detections.boxes.tolist(), detections.scores.tolist(), ids)
     return Detection2DArray(header=header, detections=[
         Detection2D(
             header=header,
             results=[ObjectHypothesisWithPose(
-                hypothesis=ObjectHypothesis(class_id=str(label), score=score))],
+                hypothesis=ObjectHypothesis(class_id=class_id, score=score))],
             bbox=BoundingBox2D(
                 center=Pose2D(position=Point2D(x=(x1 + x2) / 2, y=(y1 + y2) / 2), theta=0.0),
                 size_x=x2 - x1, size_y=y2 - y1))
-        for (x1, y1, x2, y2), score, label in rows])
+        for (x1, y1, x2, y2), score, class_id in rows])
 
 
 def to_label_info(class_names: Sequence[str], threshold: float, header: Header) -> LabelInfo:
     """Return which name each class_id stands for and the score threshold in force."""
     return LabelInfo(header=header, threshold=threshold, class_map=[
         VisionClass(class_id=index, class_name=name) for index, name in enumerate(class_names)])
+
+
+def to_vision_info(model: str, weights_hash: str, label_topic: str, header: Header) -> VisionInfo:
+    """Return which model the detections come from and where their classes are named.
+
+    Args:
+        model: its registered name.
+        weights_hash: SHA-256 of its weights, in hexadecimal. The version is made of its first 31
+            bits, so that it is the same wherever the weights are, and another with others.
+        label_topic: full name of the topic with the LabelInfo.
+        header: for the message.
+    """
+    return VisionInfo(header=header, method=f'{model} sha256:{weights_hash}',
+                      database_location=label_topic,
+                      database_version=int(weights_hash[:8], 16) >> 1)

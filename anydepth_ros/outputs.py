@@ -1,36 +1,36 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes for each image, and the latched names of the classes."""
+"""What the node publishes for each image, and what it latches about the model behind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecyclePublisher
 from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
 from anydepth_core.detections import Detections
-from anydepth_core.runtime.detector import Detector
-from anydepth_core.runtime.draw import draw_detections
-from anydepth_core.runtime.preprocess import Color
-from anydepth_ros.conversions import to_detection_array, to_image, to_label_info
+from anydepth_ros.conversions import to_detection_array, to_label_info, to_vision_info
 from anydepth_ros.diagnostics import FrameReport, Identity, frame_status
+from anydepth_ros.parameters import ParameterError
+from anydepth_ros.views import Views
+
+if TYPE_CHECKING:
+    from anydepth_core.runtime.detector import Detector
+
+TopicName: TypeAlias = Callable[[str], str]
+CLASS_IDS = ('index', 'name')
 
 # Reliable serves reliable and best-effort subscribers.
 RESULT_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5,
                         reliability=ReliabilityPolicy.RELIABLE)
-DEBUG_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
-                       reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
                          reliability=ReliabilityPolicy.RELIABLE,
                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -54,51 +54,67 @@ def made_apart(make: Callable[[], Made]) -> Made:
 
 
 class Outputs:
-    """The publishers of one camera; they are silent while the node is not active."""
+    """The publishers of one camera; all but the latched are silent while the node is not active.
 
-    def __init__(self, node: ManagedNode, identity: Identity) -> None:
+    Attributes:
+        views: those for people to look at.
+    """
+
+    def __init__(self, node: ManagedNode, identity: Identity, class_id_as: str) -> None:
+        """Create the topics.
+
+        Args:
+            node: whose topics they are.
+            identity: names the camera.
+            class_id_as: 'index' or 'name'.
+
+        Raises:
+            ParameterError: `class_id_as` is neither.
+        """
         def topic(name: str) -> str:
             return f'~/{identity.camera}/{name}' if identity.camera else f'~/{name}'
+        if class_id_as not in CLASS_IDS:
+            raise ParameterError(f'class_id_as: {class_id_as!r} is not one of '
+                                 f'{", ".join(CLASS_IDS)}')
         self._node = node
         self._identity = identity
-        self._labels: tuple[str, tuple[str, ...], float] | None = None
+        self._by_name = class_id_as == 'name'
+        self._told: tuple[str, float] | None = None
         self._frame_status: LifecyclePublisher = node.create_lifecycle_publisher(
             DiagnosticArray, topic('frame_status'), RESULT_QOS)
-        self._debug_image: LifecyclePublisher = node.create_lifecycle_publisher(
-            Image, topic('debug_image'), DEBUG_QOS)
+        self.views = Views(node, topic)
         self._detections: LifecyclePublisher = made_apart(lambda: node.create_lifecycle_publisher(
             Detection2DArray, topic('detections'), RESULT_QOS))
         self._label_info = made_apart(lambda: node.create_publisher(
             LabelInfo, topic('label_info'), LATCHED_QOS))
+        self._vision_info = made_apart(lambda: node.create_publisher(
+            VisionInfo, topic('vision_info'), LATCHED_QOS))
 
     def destroy(self) -> None:
         """Take the topics away."""
-        for publisher in (self._detections, self._frame_status, self._debug_image):
+        for publisher in (self._detections, self._frame_status):
             self._node.destroy_lifecycle_publisher(publisher)
-        self._node.destroy_publisher(self._label_info)
+        self.views.destroy()
+        for latched in (self._label_info, self._vision_info):
+            self._node.destroy_publisher(latched)
 
     def publish_labels(self, detector: Detector, threshold: float) -> None:
-        """Latch the class names of these weights with the threshold in force, if they changed."""
-        labels = detector.weights_hash, detector.class_names, threshold
-        if labels == self._labels:
+        """Latch what these weights are and find, and the threshold in force, where it changed."""
+        told, self._told = self._told, (detector.weights_hash, threshold)
+        if told == self._told:
             return
-        self._labels = labels
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._label_info.publish(to_label_info(detector.class_names, threshold, header))
+        if told is None or told[0] != detector.weights_hash:
+            self._vision_info.publish(to_vision_info(detector.model_name, detector.weights_hash,
+                                                     self._label_info.topic_name, header))
 
-    def publish_detections(self, detections: Detections, header: Header) -> None:
+    def publish_detections(self, detections: Detections, header: Header,
+                           class_names: Sequence[str]) -> None:
         """Publish one array for one image, also when nothing was found."""
-        self._detections.publish(to_detection_array(detections, header))
+        self._detections.publish(to_detection_array(detections, header,
+                                                    class_names if self._by_name else None))
 
     def publish_status(self, header: Header, report: FrameReport) -> None:
         """Publish what is known of one processed image."""
         self._frame_status.publish(frame_status(self._identity, header, report))
-
-    def publish_debug_image(self, pixels: NDArray[np.uint8], color: Color, detections: Detections,
-                            class_names: Sequence[str], header: Header) -> None:
-        """Draw and publish the picture, if anybody listens."""
-        if not self._debug_image.get_subscription_count():
-            return
-        rgb = pixels if color == 'rgb' else pixels[..., ::-1]
-        picture = draw_detections(rgb, detections, class_names)
-        self._debug_image.publish(to_image(picture, 'rgb8', header))

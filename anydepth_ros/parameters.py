@@ -105,6 +105,8 @@ SPECS = (
     Spec('image_transport', 'raw', 'raw: sensor_msgs/Image on the topic `image`; compressed: '
          'sensor_msgs/CompressedImage (JPEG or PNG) on the topic `image`/compressed.',
          "'raw' or 'compressed'", read_only=True),
+    Spec('class_id_as', 'index', 'What class_id in ~/detections is: index, which ~/label_info '
+         'gives the name of, or the name itself.', "'index' or 'name'", read_only=True),
     Spec('backend', 'auto', 'What runs the network; auto says in the log what it chose.',
          read_only=True),
     Spec('device', 'auto', "Where the network runs: 'auto', 'cpu', 'cuda', 'cuda:1', …; a device "

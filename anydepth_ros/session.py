@@ -195,7 +195,7 @@ class Session:
 
     def _camera(self, name: str, is_active: Callable[[], bool]) -> Camera:
         return Camera(self._node, Identity(self._name, self.device, name), self._scheduler,
-                      self._parameters['image_transport'],
+                      self._parameters['image_transport'], self._parameters['class_id_as'],
                       lambda: self._parameters.settings[name], is_active)
 
     def _load(self, name: str, given_up: Callable[[], bool]) -> LoadedModel:

@@ -17,7 +17,14 @@ from std_msgs.msg import Header
 from anydepth_core.detections import Detections, FrameTiming
 from anydepth_core.errors import ImageError
 from anydepth_core.runtime.encodings import ENCODINGS
-from anydepth_ros.conversions import to_array, to_detection_array, to_image, to_label_info
+from anydepth_ros.conversions import (
+    to_array,
+    to_compressed_image,
+    to_detection_array,
+    to_image,
+    to_label_info,
+    to_vision_info,
+)
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -69,6 +76,42 @@ def test_label_info_names_each_class():
     message = to_label_info(('ball', 'cup'), 0.25, Header())
     assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, 'ball'), (1, 'cup')]
     assert message.threshold == 0.25
+
+
+def test_a_class_is_its_name_where_names_are_given():
+    found = Detections(np.array([[0, 0, 4, 4], [1, 1, 2, 2]], np.float32),
+                       np.array([0.9, 0.4], np.float32), np.array([1, 0]), 'base',
+                       FrameTiming(1.0, 2.0, 3.0), (8, 8))
+    message = to_detection_array(found, Header(), ('ball', 'cup'))
+    best = [detection.results[0].hypothesis for detection in message.detections]
+    assert [(each.class_id, round(each.score, 1)) for each in best] == [('cup', 0.9),
+                                                                        ('ball', 0.4)]
+
+
+def test_vision_info_differs_with_the_weights_alone():
+    message = to_vision_info('anydepth-yolo-tiny', 'f' * 64, '/detector/label_info', Header())
+    assert message.method == f'anydepth-yolo-tiny sha256:{"f" * 64}'
+    assert message.database_location == '/detector/label_info'
+    assert message.database_version == 2 ** 31 - 1
+    other = to_vision_info('anydepth-yolo-tiny', '0' + 63 * 'f', '/label_info', Header())
+    assert 0 <= other.database_version != message.database_version
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_a_jpeg_shows_the_picture_to_this_and_other_readers(height, width):
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[...] = (200, 60, 20)
+    message = to_compressed_image(pixels, Header(frame_id='eye'))
+    assert message.header.frame_id == 'eye'
+    assert message.format == 'rgb8; jpeg compressed bgr8'
+    found, color = to_array(message)
+    assert color == 'bgr' and found.shape == pixels.shape
+    assert np.abs(found[..., ::-1].astype(int) - pixels).max() <= 4
+
+
+def test_no_jpeg_of_what_is_too_wide():
+    with pytest.raises(ImageError, match='65501x1'):
+        to_compressed_image(np.zeros((1, 65501, 3), np.uint8), Header())
 
 
 def compressed(pixels: np.ndarray, suffix: str, words: str) -> CompressedImage:
