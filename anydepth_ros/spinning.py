@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import faulthandler
 import os
+import sys
 import threading
 import time
 import traceback
@@ -24,6 +25,7 @@ from anydepth_ros.executable import BUG, Stop, user_error
 THREADS = 4
 # A launch file waits five seconds before it becomes rude.
 PATIENCE_S = 4.0
+FAULTS_IN_A_ROW = 20
 # How soon to look again whether a thread has begun a callback.
 BEGIN_S = 0.0002
 
@@ -113,9 +115,34 @@ def _nothing() -> None:
 
 
 def _spin(executor: PatientExecutor, stop: Stop) -> None:
-    try:
-        while not stop.asked:
-            executor.spin_once()
-    except Exception:  # a callback raised: a fault of ours, to be seen in full
-        traceback.print_exc()
-        stop.ask(BUG)
+    """Run callbacks until the end, or until nothing works any more."""
+    faults = Faults()
+    while not stop.asked:
+        if not faults.survived(executor.spin_once):
+            stop.ask(BUG)
+
+
+class Faults:
+    """What callbacks raised: told in full, once per kind, while the others go on.
+
+    rclpy hands on what a callback raises, and raises itself at requests that are malformed, such
+    as a parameter of a type that does not exist: no reason for a robot to lose its eyes.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._in_a_row = 0
+
+    def survived(self, spin_once: Callable[[], None]) -> bool:
+        """Do it; return False when it has failed so often in a row that no callback works."""
+        try:
+            spin_once()
+            self._in_a_row = 0
+        except Exception as error:
+            self._in_a_row += 1
+            kind = f'{type(error).__name__} at {traceback.extract_tb(error.__traceback__)[-1]}'
+            if kind not in self._told:
+                self._told.add(kind)
+                print('a callback failed (told once); the node goes on:\n'
+                      f'{traceback.format_exc()}', file=sys.stderr, flush=True)
+        return self._in_a_row < FAULTS_IN_A_ROW

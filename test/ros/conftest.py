@@ -15,12 +15,10 @@ pytest.importorskip('rclpy', reason='these tests talk to real nodes')
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import Camera, Peer, Process
+from harness import Camera, Peer, Process, untrained
 
 from anydepth_ros.isolation import isolated
 from anydepth_ros.transport import with_profile
-
-CLASSES = ('ball', 'cup', 'box')
 
 # Fast DDS reads it once in the life of this process.
 os.environ.update(with_profile({}), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
@@ -29,16 +27,14 @@ os.environ.update(with_profile({}), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a weights file of a tiny model that was never trained."""
-    import torch
+    return untrained(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
-    from anydepth_core.models.registry import create_model
-    from anydepth_core.models.weights import ModelInfo, save_weights
-    name = 'anydepth-yolo-tiny'
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_weights(path, create_model(name, num_classes=len(CLASSES)),
-                 ModelInfo(model=name, class_names=CLASSES, input_size=(160, 160)))
-    return path
+
+@pytest.fixture(scope='session')
+def slow_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same of a model that takes much longer than a camera for an image."""
+    return untrained(tmp_path_factory.mktemp('weights') / 'slow.safetensors', 'anydepth-yolo-n',
+                     640)
 
 
 @pytest.fixture(scope='module')

@@ -30,6 +30,7 @@ from vision_msgs.msg import Detection2DArray
 
 from anydepth_ros.conversions import to_image
 
+CLASSES = ('ball', 'cup', 'box')
 ROOT = Path(__file__).resolve().parents[2]
 # How long a process may take to start or answer on a machine that is busy with other things.
 PATIENCE_S = 60.0
@@ -37,6 +38,18 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=50)
 NODE_VARIABLES = {'OMP_NUM_THREADS': '1'}
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def untrained(path: Path, model: str = 'anydepth-yolo-tiny', side: int = 160) -> Path:
+    """Write the random weights of a model for square images and return their path."""
+    import torch
+
+    from anydepth_core.models.registry import create_model
+    from anydepth_core.models.weights import ModelInfo, save_weights
+    torch.manual_seed(0)
+    save_weights(path, create_model(model, num_classes=len(CLASSES)),
+                 ModelInfo(model=model, class_names=CLASSES, input_size=(side, side)))
+    return path
 
 
 def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:

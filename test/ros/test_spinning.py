@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executor beside a thread that computes in Python."""
+"""The executor beside a thread that computes in Python, and callbacks that raise."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import textwrap
 
 from harness import ROOT
+
+from anydepth_ros.spinning import FAULTS_IN_A_ROW, Faults
 
 
 def test_each_callback_is_handed_over_once_although_another_thread_holds_the_lock(environment):
@@ -49,3 +51,16 @@ def test_each_callback_is_handed_over_once_although_another_thread_holds_the_loc
     ran, handed = map(int, done.stdout.split())
     assert ran > 5
     assert handed <= ran + 2
+
+
+def test_a_callback_that_raises_is_told_once_and_ends_nothing(capsys):
+    faults = Faults()
+
+    def fail() -> None:
+        int('no number')
+    for _ in range(5 * FAULTS_IN_A_ROW):
+        assert faults.survived(fail)
+        assert faults.survived(lambda: None)
+    assert capsys.readouterr().err.count("literal for int() with base 10: 'no number'") == 1
+    results = [faults.survived(fail) for _ in range(FAULTS_IN_A_ROW)]
+    assert results == [True] * (FAULTS_IN_A_ROW - 1) + [False]
