@@ -173,8 +173,9 @@ def instrument(file: TextIO) -> None:
         marks[name] = begin, time.time_ns(), found
         return found
 
-    def publish(original: Callable[..., Any], self: Outputs, detections: Any, header: Any) -> None:
-        original(self, detections, header)
+    def publish(original: Callable[..., Any], self: Outputs, detections: Any, header: Any,
+                class_names: Any) -> None:
+        original(self, detections, header, class_names)
         end = time.time_ns()
         stamp = header.stamp.sec, header.stamp.nanosec
         file.write(json.dumps(phases(*arrivals[stamp], marks, end)) + '\n')

@@ -121,6 +121,7 @@ class Ordeal:
     transitions: list[bool] = field(default_factory=list)
     sets: list[bool] = field(default_factory=list)
     longest_s: dict[str, float] = field(default_factory=dict)
+    _share: float = 1.0
 
     def run(self, transitions: int, sets: int) -> None:
         """Make so many of both, each in a thread of its own, under images that arrive."""
@@ -133,6 +134,9 @@ class Ordeal:
                 errors.append(error)
         works = ((self._transitions, transitions), (self._sets, sets), (self._calls, sets // 20))
         threads = [threading.Thread(target=guarded, args=work) for work in works]
+        self.transitions.clear()
+        self.sets.clear()
+        self._share = sets / transitions
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -149,12 +153,19 @@ class Ordeal:
             self.transitions.append(caller.call(request, self.patience_s).success)
         self.longest_s['transition'] = max(caller.waits_s)
 
+    def _keep_step(self, transitions: float) -> None:
+        """Wait until so many transitions were asked for, so that all of it happens at once."""
+        deadline = time.monotonic() + self.patience_s
+        while len(self.transitions) + 1 < transitions and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def _sets(self, count: int) -> None:
         rng = random.Random(self.seed + 1)
         caller = Caller(self.peer, SetParameters, f'{self.node}/set_parameters')
         for _ in range(count):
             request = SetParameters.Request(parameters=[random_parameter(rng)])
             self.sets.append(caller.call(request, self.patience_s).results[0].successful)
+            self._keep_step(len(self.sets) / self._share)
         self.longest_s['set'] = max(caller.waits_s)
 
     def _calls(self, count: int) -> None:
@@ -169,6 +180,7 @@ class Ordeal:
             for caller in callers:
                 caller.call(SetBool.Request(data=rng.random() < 0.8)
                             if caller is callers[0] else Trigger.Request(), self.patience_s)
+            self._keep_step(len(callers[0].waits_s) * 20 / self._share)
         self.longest_s['service'] = max(max(caller.waits_s, default=0.0) for caller in callers)
 
 

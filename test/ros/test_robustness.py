@@ -72,7 +72,7 @@ def test_a_random_life_ends_in_a_node_that_works_and_holds_no_more(start, peer: 
         ordeal.run(20, 200)
         put_back(peer, node)
     after = settled(peer, process, node)
-    assert len(ordeal.transitions) == 24 and len(ordeal.sets) == 240
+    assert len(ordeal.transitions) == 20 and len(ordeal.sets) == 200
     assert any(ordeal.transitions) and 0 < sum(ordeal.sets) < len(ordeal.sets)
     assert (after.publishers, after.subscriptions, after.services) == (
         before.publishers, before.subscriptions, before.services)
