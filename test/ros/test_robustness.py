@@ -66,17 +66,17 @@ def test_a_random_life_ends_in_a_node_that_works_and_holds_no_more(start, peer: 
     process.wait_text('unconfigured; waiting')
     with images_arriving(peer, '/wild/image'):
         ordeal = Ordeal(peer, node, seed=3)
-        ordeal.run(4, 40)  # what is made once and kept
+        ordeal.run(8, 80)  # what is made once and kept
         put_back(peer, node)
         before = settled(peer, process, node)
-        ordeal.run(20, 200)
+        ordeal.run(40, 400)
         put_back(peer, node)
     after = settled(peer, process, node)
-    assert len(ordeal.transitions) == 20 and len(ordeal.sets) == 200
+    assert len(ordeal.transitions) == 40 and len(ordeal.sets) == 400
     assert any(ordeal.transitions) and 0 < sum(ordeal.sets) < len(ordeal.sets)
     assert (after.publishers, after.subscriptions, after.services) == (
         before.publishers, before.subscriptions, before.services)
-    assert after.threads <= before.threads + 2
+    assert after.threads <= before.threads + 4  # those of the executor come as they are needed
     assert after.files <= before.files + 2
     camera = Camera(peer, node, '/wild/image')
     camera.show(camera.image(48, 64))
