@@ -53,18 +53,21 @@ class Requests:
     """
 
     def __init__(self, node: Node, identity: Identity, scheduler: Scheduler[AnyImage],
-                 settings: Callable[[], Settings], is_active: Callable[[], bool]) -> None:
+                 class_id_as: str, settings: Callable[[], Settings],
+                 is_active: Callable[[], bool]) -> None:
         """Create the topics.
 
         Args:
             node: whose topics they are.
             identity: who answers.
             scheduler: of the inference thread.
+            class_id_as: 'index' or 'name', as for the cameras.
             settings: returns the node's, in force.
             is_active: whether the node is.
         """
         self._node, self._identity = node, identity
         self._scheduler = scheduler
+        self._by_name = class_id_as == 'name'
         self._settings = settings
         self._is_active = is_active
         self._statistics = FrameStatistics()
@@ -159,7 +162,8 @@ class Requests:
             score_threshold=settings.score_threshold, max_detections=settings.max_detections,
             classes=settings.class_indices)
         counts = self._statistics.add_processed(detections.timing.total_ms)
-        self._detections.publish(to_detection_array(detections, message.header))
+        self._detections.publish(to_detection_array(
+            detections, message.header, detector.class_names if self._by_name else None))
         choice = Choice(detector.depths.parse(settings.request_depth), 'request_depth')
         self._status.publish(frame_status(self._identity, message.header, FrameReport(
             detections, choice, '', settings.mission_mode, detector.weights_hash, counts,

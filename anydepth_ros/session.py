@@ -76,6 +76,7 @@ class Session:
                 undo.callback(camera.destroy)
                 self.cameras[name] = camera
             self.requests = Requests(node, Identity(self._name, self.device), self._scheduler,
+                                     parameters['class_id_as'],
                                      lambda: parameters.settings[''], is_active)
             undo.callback(self.requests.destroy)
             turns = Turns(self._scheduler, self.cameras)
