@@ -42,6 +42,14 @@ Made = TypeVar('Made')
 class ManagedNode(LifecycleNodeMixin, Node):
     """A lifecycle node whose base classes are started one by one by the class below it."""
 
+    def destroy_node(self) -> None:
+        """Free everything, as in rclpy, which forgets the state machine.
+
+        That would hold the middleware's shared memory, tens of megabytes, beyond the process.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
 
 def made_apart(make: Callable[[], Made]) -> Made:
     """Return what `make` makes, made in a thread of its own.

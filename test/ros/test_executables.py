@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -21,7 +22,10 @@ def test_sigint_twice_while_busy_ends_with_0_and_nothing_left(start, peer):
     camera = Camera(peer)
     for _ in range(20):
         camera.publish(camera.image(48, 64))
+    memory = shared_memory(process.popen.pid) - shared_memory(os.getpid())
+    assert memory
     assert process.stop(signal.SIGINT, times=2) == 0
+    assert not [each for each in memory if each.exists()]
     assert not Path(f'/proc/{process.popen.pid}/task').exists()
     assert 'Traceback' not in process.text
     assert 'never retrieved' not in process.text
@@ -116,6 +120,16 @@ time.sleep(600)"""
         parent.kill()
         parent.wait()
     wait_for(lambda: not Path(f'/proc/{child}').exists(), 'end of the child')
+
+
+def shared_memory(process: int) -> set[Path]:
+    """Return the files of the memory that the middleware of a process shares with others.
+
+    Not those of ports, which a process that comes later may have taken over.
+    """
+    lines = Path(f'/proc/{process}/maps').read_text().splitlines()
+    return {Path(path) for path in (line.split()[-1] for line in lines)
+            if path.startswith('/dev/shm/fastdds_') and '_port' not in path}
 
 
 def _parent(process: Path) -> int:
