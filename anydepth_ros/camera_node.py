@@ -17,9 +17,9 @@ from std_msgs.msg import Header
 from anydepth_core.errors import AnyDepthError
 from anydepth_ros.conversions import to_image
 from anydepth_ros.executable import USER_ERROR, Stop
-from anydepth_ros.image_sources import Picture, open_source, parse_size
+from anydepth_ros.image_sources import Picture, open_source
 from anydepth_ros.parameter_server import declare
-from anydepth_ros.parameters import ParameterError, Spec
+from anydepth_ros.parameters import ParameterError, Spec, parse_size
 
 SPECS = (
     Spec('source', 'scenes', 'Where the pictures come from.', "'scenes', 'scenes:SEED', a folder "

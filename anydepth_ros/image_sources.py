@@ -105,17 +105,3 @@ def _resized(pictures: Iterator[Picture], size: tuple[int, int] | None) -> Itera
         if size and picture.shape[:2] != size:
             picture = np.asarray(cv2.resize(picture, size[::-1]), np.uint8)
         yield picture
-
-
-def parse_size(text: str) -> tuple[int, int] | None:
-    """Return (height, width) of a text such as '640x480' (width first); None for an empty one.
-
-    Raises:
-        DataError: no such text.
-    """
-    if not text:
-        return None
-    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text.strip())
-    if not match or '0' in (match[1].lstrip('0') or '0', match[2].lstrip('0') or '0'):
-        raise DataError(f'size {text!r} is not WIDTHxHEIGHT such as 640x480')
-    return int(match[2]), int(match[1])

@@ -111,6 +111,9 @@ SPECS = (
          read_only=True),
     Spec('device', 'auto', "Where the network runs: 'auto', 'cpu', 'cuda', 'cuda:1', …; a device "
          'that is not there is an error.', read_only=True),
+    Spec('input_size', '', 'WIDTHxHEIGHT of the network input; empty: as the weights say. One of '
+         "the camera's shape, such as 640x384 for 16:9, saves what letterbox borders cost.",
+         'multiples of 32 pixels', read_only=True),
     Spec('precision', 'fp32', "Number format of the network: 'fp32', or what the backend offers.",
          read_only=True),
     Spec('router', '', 'File of a router (training/train_router.py) for these weights: target_fps '
@@ -325,3 +328,17 @@ def table(cameras: Sequence[str]) -> dict[str, Spec]:
         found.update({scoped(camera, spec.name): replace(spec, name=scoped(camera, spec.name))
                       for spec in SPECS if not (spec.read_only or spec.node_wide)})
     return found
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Return (height, width) of a text such as '640x480' (width first); None for an empty one.
+
+    Raises:
+        ParameterError: no such text.
+    """
+    if not text:
+        return None
+    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text.strip())
+    if not match or '0' in (match[1].lstrip('0') or '0', match[2].lstrip('0') or '0'):
+        raise ParameterError(f'size {text!r} is not WIDTHxHEIGHT such as 640x480')
+    return int(match[2]), int(match[1])

@@ -35,7 +35,7 @@ class WeightsChange:
 
     def __init__(self, running: Callable[[], LoadedModel | None], load: Load,
                  loaded: Callable[[], None], cameras: tuple[str, ...], profile: str,
-                 router: str) -> None:
+                 router: str, input_size: tuple[int, int] | None) -> None:
         """Have nothing to do yet.
 
         Args:
@@ -45,6 +45,7 @@ class WeightsChange:
             cameras: their names.
             profile: file that was named at start.
             router: file that was named at start; its weights are not changed.
+            input_size: (height, width) that was set at start; None: as weights say.
         """
         self._running = running
         self._load = load
@@ -52,6 +53,7 @@ class WeightsChange:
         self._cameras = cameras
         self._profile = profile
         self._router = router
+        self._input_size = input_size
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wanted = ''
@@ -88,7 +90,7 @@ class WeightsChange:
         if running and running.keeper.measuring:
             raise ParameterError(f'{WEIGHTS}: a profile of those that run is being measured; wait '
                                  'for it, or cancel it')
-        header = read_header(name)
+        header = read_header(name, self._input_size)
         if running is None:
             return None
         device = running.detector.device

@@ -312,7 +312,8 @@ def send(name: str, number: int, size: str, rate: Any) -> None:
     from std_msgs.msg import Header
 
     from anydepth_ros.conversions import to_image
-    from anydepth_ros.image_sources import open_source, parse_size
+    from anydepth_ros.image_sources import open_source
+    from anydepth_ros.parameters import parse_size
 
     pictures = open_source(f'scenes:{number}', parse_size(size))
     messages = [to_image(next(pictures), 'rgb8', Header(frame_id=name)) for _ in range(4)]

@@ -75,12 +75,8 @@ class Network:
 def of_model(model: AnyDepthModel, info: ModelInfo, weights_hash: str,
              input_size: tuple[int, int] | None = None) -> Network:
     """Return the network of a model in memory; AnyDepthError if it cannot take the input size."""
-    size = input_size or info.input_size
-    if min(size) < 1 or any(side % model.stride for side in size):
-        raise AnyDepthError(f'input size {size[0]}x{size[1]} (height x width) must be multiples '
-                            f'of {model.stride} pixels')
-    return Network(replace(info, input_size=size), weights_hash, model.depths, model.decoding,
-                   loaded=model)
+    return Network(_resized(info, model.stride, input_size), weights_hash, model.depths,
+                   model.decoding, loaded=model)
 
 
 def open_network(weights: str | Path, input_size: tuple[int, int] | None = None) -> Network:
@@ -94,11 +90,7 @@ def open_network(weights: str | Path, input_size: tuple[int, int] | None = None)
     if path.suffix.lower() != ONNX_SUFFIX:
         model, info = load_weights(path)
         return of_model(model, info, file_hash(path), input_size)
-    graph, said = _read_any_depth(path)
-    size = said.info.input_size
-    if input_size not in (None, size):
-        raise AnyDepthError(f'{path}: takes {size[0]}x{size[1]} (height x width) pixels and '
-                            'nothing else; export it at the size you want')
+    graph, said = _read_any_depth(path, input_size)
     return Network(said.info, said.weights_hash, said.depths, said.decoding, graph=graph)
 
 
@@ -126,27 +118,40 @@ class Header:
         return self.said_hash or file_hash(self.path)
 
 
-def read_header(weights: str | Path) -> Header:
+def read_header(weights: str | Path, input_size: tuple[int, int] | None = None) -> Header:
     """Return what a file says, after making sure that it fits the model that it names.
 
     Takes a tenth of a second and no memory; an ONNX file has to be read as a whole.
 
     Args:
         weights: as `open_network` takes it.
+        input_size: (height, width) to use instead of the one in the file.
 
     Raises:
         WeightsError: the file is missing, damaged or does not fit.
         BackendError: an ONNX file without the package onnx.
+        AnyDepthError: it cannot take that input size.
     """
     path = resolve_weights(weights)
     if path.suffix.lower() == ONNX_SUFFIX:
-        said = _read_any_depth(path)[1]
+        said = _read_any_depth(path, input_size)[1]
         return Header(path, said.info, said.depths, path.stat().st_size, said.weights_hash)
     model, info = check_weights(path)
+    info = _resized(info, model.stride, input_size)
     return Header(path, info, model.depths, 4 * sum(each.numel() for each in model.parameters()))
 
 
-def _read_any_depth(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
+def _resized(info: ModelInfo, stride: int, input_size: tuple[int, int] | None) -> ModelInfo:
+    """Return `info` with another input size, if one is wanted that the network can take."""
+    size = input_size or info.input_size
+    if min(size) < 1 or any(side % stride for side in size):
+        raise AnyDepthError(f'input size {size[0]}x{size[1]} (height x width) must be multiples '
+                            f'of {stride} pixels')
+    return replace(info, input_size=size)
+
+
+def _read_any_depth(path: Path, input_size: tuple[int, int] | None,
+                    ) -> tuple[onnx.ModelProto, FileInfo]:
     try:
         from anydepth_core.runtime.export.file import read_onnx
     except ImportError as error:
@@ -154,6 +159,10 @@ def _read_any_depth(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
     graph, said = read_onnx(path)
     if said.depth:
         raise WeightsError(f'{path}: holds depth {said.depth!r} alone; export it without --depth')
+    size = said.info.input_size
+    if input_size not in (None, size):
+        raise AnyDepthError(f'{path}: takes {size[0]}x{size[1]} (height x width) pixels and '
+                            'nothing else; export it at the size you want')
     return graph, said
 
 

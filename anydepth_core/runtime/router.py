@@ -178,8 +178,11 @@ class RoutedDetector(Detector):
 
 
 def open_routed(weights: str | Path, router: str | Path, *, backend: str = 'auto',
-                device: str = 'auto', precision: str = 'fp32') -> RoutedDetector:
+                device: str = 'auto', precision: str = 'fp32',
+                input_size: tuple[int, int] | None = None) -> RoutedDetector:
     """Return a detector that tells a `benefit` with each frame, for the policy `Routed`.
+
+    Arguments are those of `Detector.open`.
 
     Raises:
         WeightsError: a file is missing or damaged, or the router is not for these weights.
@@ -189,7 +192,7 @@ def open_routed(weights: str | Path, router: str | Path, *, backend: str = 'auto
     if backend not in ('auto', TorchBackend.name):
         raise BackendError(f'a router reads what the neck computed, which backend {backend!r} '
                            f'does not tell; use {TorchBackend.name!r}, or no router')
-    network = open_network(weights)
+    network = open_network(weights, input_size)
     judge, info = load_router(router)
     if (info.model, info.weights_hash) != (network.info.model, network.weights_hash):
         raise WeightsError(f'{router}: a router for other weights (of {info.model}, '

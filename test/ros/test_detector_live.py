@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from harness import LATCHED, Camera, Peer, Process, values, wait_for
@@ -69,10 +71,24 @@ def test_an_image_without_objects_gives_an_empty_array(camera, peer):
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgr8'])
 def test_the_detections_are_those_of_the_detector_without_ros(camera, weights, encoding):
-    message = camera.image(60, 90, encoding)
+    assert_as_without_ros(camera, camera.image(60, 90, encoding), weights)
+
+
+def test_the_network_input_may_have_the_shape_of_the_image(start, peer, weights):
+    process = start('detector_node', '-r', '__ns:=/wide', input_size='96x32', score_threshold=0,
+                    max_detections=20)
+    process.wait_text('input 96x32')
+    peer.wait_active('/wide/detector')
+    wide = Camera(peer, '/wide/detector', '/wide/image')
+    assert_as_without_ros(wide, wide.image(32, 96), weights, input_size=(32, 96))
+    assert process.stop() == 0
+
+
+def assert_as_without_ros(camera: Camera, message: Image, weights: Path, **options: Any) -> None:
+    """Hold the answer of the node to what `Detector` finds in the image."""
     array, _ = camera.show(message)
     pixels, color = to_array(message)
-    expected = Detector.open(weights, device='cpu').detect(
+    expected = Detector.open(weights, device='cpu', **options).detect(
         pixels, color=color, score_threshold=0.0, max_detections=20)
     assert len(array.detections) == len(expected) > 0
     for detection, box, score, label in zip(array.detections, expected.boxes, expected.scores,

@@ -57,6 +57,8 @@ def test_sigint_while_starting_ends_with_0(start):
     ({'weights': '/nowhere/x.safetensors'}, '/nowhere/x.safetensors'),
     ({'weights': __file__}, 'test_executables.py'),
     ({'device': 'cuda:99'}, 'cuda:99'),
+    ({'input_size': '100x64'}, 'must be multiples of'),
+    ({'input_size': 'wide'}, "size 'wide' is not WIDTHxHEIGHT"),
     ({'depth': 'banana'}, "unknown depth 'banana'"),
     ({'score_threshold': 7}, 'score_threshold: 7.0 is not a number such as 0.3, 0 to 1'),
 ], ids=lambda value: str(value)[:40] if isinstance(value, str) else '')

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from anydepth_core.depth import DepthSpace
-from anydepth_core.errors import AnyDepthError, DataError, DepthError, ImageError
+from anydepth_core.errors import AnyDepthError, DepthError, ImageError
 from anydepth_ros import transport
 from anydepth_ros.frame_statistics import FrameStatistics, SequenceGaps, quantiles
-from anydepth_ros.image_sources import open_source, parse_size
+from anydepth_ros.image_sources import open_source
 from anydepth_ros.input_watch import InputView, InputWatch, Publisher
 from anydepth_ros.isolation import isolated
 from anydepth_ros.parameters import (
@@ -28,6 +28,7 @@ from anydepth_ros.parameters import (
     check,
     coerce,
     make_settings,
+    parse_size,
 )
 
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
@@ -218,7 +219,7 @@ def test_a_size_is_width_by_height(text, size):
 
 @pytest.mark.parametrize('text', ['640', '0x480', '640x0', 'x', '640X480', '-1x5', '1x2x3'])
 def test_what_is_no_size_is_refused(text):
-    with pytest.raises(DataError, match='is not WIDTHxHEIGHT'):
+    with pytest.raises(ParameterError, match='is not WIDTHxHEIGHT'):
         parse_size(text)
 
 
