@@ -42,6 +42,7 @@ class Frame:
         pixels: (H, W, 3) uint8.
         color: order of their channels.
         choice: the depth, and why.
+        key: what images must have in common to be detected in one pass; None: never.
     """
 
     letter: Letter[AnyImage]
@@ -50,6 +51,7 @@ class Frame:
     pixels: NDArray[np.uint8]
     color: Color
     choice: Choice
+    key: Hashable | None
 
 
 class Camera:
@@ -112,16 +114,8 @@ class Camera:
         self._slot.discard()
 
     def shared(self, image: AnyImage) -> Hashable | None:
-        """Return what images must have in common to be detected in one pass; None: never.
-
-        A policy learns from what an image costs alone, so a depth that one chooses is not shared.
-        """
-        settings = self._settings()
-        if settings.plan is None or settings.plan.depth is None:
-            return None
-        return (settings.detector, settings.plan.depth, settings.score_threshold, settings.nms_iou,
-                settings.max_detections, settings.class_indices,
-                image.encoding if isinstance(image, Image) else image.format)
+        """Return the `Frame.key` that an image would have now."""
+        return _shared(self._settings(), image)
 
     def begin(self, letter: Letter[AnyImage]) -> Frame | None:
         """Return what is to be detected; None if the image is too old, or not wanted any more.
@@ -135,7 +129,8 @@ class Camera:
         pixels, color = to_array(message)
         assert settings.plan is not None and settings.detector is not None
         choice = self._choice = self._chooser.choose(settings.plan, time.monotonic())
-        return Frame(letter, settings, settings.detector, pixels, color, choice)
+        return Frame(letter, settings, settings.detector, pixels, color, choice,
+                     _shared(settings, message))
 
     def finish(self, frame: Frame, detections: Detections, batch: int) -> None:
         """Publish what was found in an image.
@@ -204,6 +199,18 @@ class Camera:
         stamp = stamp_ns(message)
         now = self._node.get_clock().now().nanoseconds
         return (now - stamp) / 1e6 if stamp else float('nan')
+
+
+def _shared(settings: Settings, image: AnyImage) -> Hashable | None:
+    """Return what images must have in common to be detected in one pass; None: never.
+
+    A policy learns from what an image costs alone, so a depth that one chooses is not shared.
+    """
+    if settings.plan is None or settings.plan.depth is None:
+        return None
+    return (settings.detector, settings.plan.depth, settings.score_threshold, settings.nms_iou,
+            settings.max_detections, settings.class_indices,
+            image.encoding if isinstance(image, Image) else image.format)
 
 
 def _unit(settings: Settings) -> str:

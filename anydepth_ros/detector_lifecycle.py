@@ -19,6 +19,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.energy import open_sensors
@@ -41,7 +42,8 @@ class DetectorNode(ManagedNode):
     """Lifecycle, parameters, services and diagnostics around a `Session`.
 
     Callback groups: transitions have their own, so that loading a model blocks no parameter;
-    images have theirs; parameters and services share the node's default.
+    parameters and services share the node's default. Images do not pass the executor, see
+    `receiver.Receiver`.
     """
 
     def __init__(self, stop: Stop) -> None:
@@ -63,6 +65,7 @@ class DetectorNode(ManagedNode):
                                           self._judge_weights, self._follow_weights)
         # Triggered by the thread that loads; its callback takes turns with those of parameters.
         self._weights_loaded = self.create_guard_condition(self._on_weights_loaded)
+        self._configured = self.create_guard_condition(self._on_configured)
         self._reporter = Reporter(self, self.parameters, self._energy)
         self._own_services = Services(self, self.parameters, lambda: self._session, self._state)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -138,9 +141,7 @@ class DetectorNode(ManagedNode):
         from anydepth_ros.session import Session
         self._session = Session(self, self.parameters, lambda: self._active,
                                 lambda: self._stop.asked, self._weights_loaded.trigger)
-        wanted = self.parameters[WEIGHTS]
-        if wanted != self._session.facts['weights']:  # set while others were loaded
-            self._session.follow_weights(wanted)
+        self._configured.trigger()
         self._own_services.configured()
 
     def _activate(self) -> None:
@@ -195,6 +196,15 @@ class DetectorNode(ManagedNode):
         session = self._session
         if session:
             session.follow_weights(name)
+
+    def _on_configured(self) -> None:
+        """Change to weights that were set while others were loaded, or say why not."""
+        session, wanted = self._session, self.parameters[WEIGHTS]
+        if not session or wanted == session.facts['weights']:
+            return
+        result, = self.set_parameters([Parameter(WEIGHTS, value=wanted)])
+        if not result.successful:
+            self.parameters.put_back_weights(session.facts['weights'])
 
     def _on_weights_loaded(self) -> None:
         session = self._session

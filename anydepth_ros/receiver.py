@@ -9,8 +9,9 @@ the image and lays it into its slot. It waits as `rclpy.wait_for_message` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import threading
+import time
 import traceback
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 FOREVER_NS = -1
+PAUSE_S = 0.1
 
 
 class NotByExecutor(MutuallyExclusiveCallbackGroup):
@@ -59,14 +61,14 @@ class Receiver:
         self._inputs = list(inputs)
         self._events = [event for each in self._inputs
                         for event in each.subscription.event_handlers]
-        self._closed = False
+        self._closed = threading.Event()
         self._wake = GuardCondition(None, None, context=node.context)
         self._thread = threading.Thread(target=self._run, name='anydepth-images')
         self._thread.start()
 
     def close(self) -> None:
         """Let the message in hand be taken over, and return when the thread is gone."""
-        self._closed = True
+        self._closed.set()
         self._wake.trigger()
         self._thread.join()
         self._wake.destroy()
@@ -76,26 +78,36 @@ class Receiver:
         context = self._node.context.handle
         assert context is not None
         wait_set = rclpy_c.WaitSet(len(handles), 1, 0, 0, 0, len(self._events), context)
-        while not self._closed:
-            wait_set.clear_entities()
-            for handle in handles:
-                wait_set.add_subscription(handle)
-            for event in self._events:
-                event.add_to_wait_set(wait_set)
-            wait_set.add_guard_condition(self._wake.handle)
-            wait_set.wait(FOREVER_NS)
-            ready = wait_set.get_ready_entities('subscription')
-            try:
-                for each, handle in zip(self._inputs, handles):
-                    if handle.pointer in ready:
-                        take(each)
-                for event in self._events:
-                    if event.is_ready(wait_set) and (data := event.take_data()):
-                        event.callback(data)
-            except InvalidHandle:  # the node is destroyed although nobody closed us
-                return
-            except Exception:  # a fault of ours, to be seen in full; the next image may be well
-                self._node.get_logger().error(f'an image is lost: {traceback.format_exc()}')
+        while not self._closed.is_set() and self._survived(handles, wait_set):
+            pass
+
+    def _survived(self, handles: Sequence[Any], wait_set: rclpy_c.WaitSet) -> bool:
+        """Wait once and take what came; return False if the node is gone."""
+        try:
+            self._turn(handles, wait_set)
+        except Exception as error:  # to be seen in full; the next image may be well
+            if self._closed.is_set():
+                return False
+            self._node.get_logger().error(f'an image is lost: {traceback.format_exc()}')
+            time.sleep(PAUSE_S)  # where nothing works, not thousands of times a second
+            return not isinstance(error, InvalidHandle)
+        return True
+
+    def _turn(self, handles: Sequence[Any], wait_set: rclpy_c.WaitSet) -> None:
+        wait_set.clear_entities()
+        for handle in handles:
+            wait_set.add_subscription(handle)
+        for event in self._events:
+            event.add_to_wait_set(wait_set)
+        wait_set.add_guard_condition(self._wake.handle)
+        wait_set.wait(FOREVER_NS)
+        ready = wait_set.get_ready_entities('subscription')
+        for each, handle in zip(self._inputs, handles):
+            if handle.pointer in ready:
+                take(each)
+        for event in self._events:
+            if event.is_ready(wait_set) and (data := event.take_data()):
+                event.callback(data)
 
 
 def take(source: Input) -> None:

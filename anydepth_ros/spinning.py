@@ -21,11 +21,12 @@ from rclpy.signals import SignalHandlerOptions
 from anydepth_core.errors import AnyDepthError
 from anydepth_ros.executable import BUG, Stop, user_error
 
-# Images, transitions, and parameters with services: each may run while the others do.
+# Transitions, parameters with services, and what a slow one of them must not hold up; images are
+# taken by `receiver.Receiver`.
 THREADS = 4
 # A launch file waits five seconds before it becomes rude.
 PATIENCE_S = 4.0
-FAULTS_IN_A_ROW = 20
+FAILED_WAITS = 20  # in a row
 # How soon to look again whether a thread has begun a callback.
 BEGIN_S = 0.0002
 
@@ -51,13 +52,16 @@ class PatientExecutor(MultiThreadedExecutor):
     def __init__(self, num_threads: int) -> None:
         super().__init__(num_threads)
         self._handed_over: Any = None
+        self.failed_waits = 0
 
     def wait_for_ready_callbacks(self, *args: Any, **kwargs: Any) -> Any:
         """Return the next task, its entity and its node, as in rclpy."""
         task = self._handed_over
         while task and not task.executing() and not task.done():
             time.sleep(BEGIN_S)
+        self.failed_waits += 1
         found = super().wait_for_ready_callbacks(*args, **kwargs)
+        self.failed_waits = 0
         self._handed_over = found[0]
         return found
 
@@ -115,34 +119,41 @@ def _nothing() -> None:
 
 
 def _spin(executor: PatientExecutor, stop: Stop) -> None:
-    """Run callbacks until the end, or until nothing works any more."""
+    """Run callbacks until the end, or until even waiting for them fails.
+
+    rclpy hands on what a callback raises, and raises itself at requests that are malformed, such
+    as a parameter of a type that does not exist: no reason for a robot to lose its eyes, however
+    many of them come.
+    """
     faults = Faults()
     while not stop.asked:
-        if not faults.survived(executor.spin_once):
+        if not _survived(executor, faults):
+            print('the executor cannot wait any more; this process ends', file=sys.stderr,
+                  flush=True)
             stop.ask(BUG)
 
 
-class Faults:
-    """What callbacks raised: told in full, once per kind, while the others go on.
+def _survived(executor: PatientExecutor, faults: Faults) -> bool:
+    """Spin once; return False when nothing works any more."""
+    try:
+        executor.spin_once()
+    except Exception as error:
+        faults.tell(error)
+        return executor.failed_waits < FAILED_WAITS
+    return True
 
-    rclpy hands on what a callback raises, and raises itself at requests that are malformed, such
-    as a parameter of a type that does not exist: no reason for a robot to lose its eyes.
-    """
+
+class Faults:
+    """What callbacks raised: told in full, once per kind, while the others go on."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
-        self._in_a_row = 0
 
-    def survived(self, spin_once: Callable[[], None]) -> bool:
-        """Do it; return False when it has failed so often in a row that no callback works."""
-        try:
-            spin_once()
-            self._in_a_row = 0
-        except Exception as error:
-            self._in_a_row += 1
-            kind = f'{type(error).__name__} at {traceback.extract_tb(error.__traceback__)[-1]}'
-            if kind not in self._told:
-                self._told.add(kind)
-                print('a callback failed (told once); the node goes on:\n'
-                      f'{traceback.format_exc()}', file=sys.stderr, flush=True)
-        return self._in_a_row < FAULTS_IN_A_ROW
+    def tell(self, error: Exception) -> None:
+        """Tell it, if it is the first of its kind."""
+        kind = f'{type(error).__name__} at {traceback.extract_tb(error.__traceback__)[-1]}'
+        if kind not in self._told:
+            self._told.add(kind)
+            words = ''.join(traceback.format_exception(error))
+            print(f'a callback failed (told once); the node goes on:\n{words}', file=sys.stderr,
+                  flush=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from anydepth_core.detections import Detections
+from anydepth_core.errors import AnyDepthError
+from anydepth_core.runtime.batching import Batching
 from anydepth_ros.camera import Camera, Frame
 from anydepth_ros.image_input import AnyImage
 from anydepth_ros.scheduler import Letter, Scheduler
@@ -26,8 +28,13 @@ class Turns:
     def process(self, letter: Letter[AnyImage]) -> None:
         """Process the image, and those that share the pass with it."""
         frame = self._begin(letter)
-        if frame is not None:
-            self._finish([frame, *self._sharing(frame)])
+        if frame is None:
+            return
+        others = self._sharing(frame)
+        self._finish([frame, *(each for each in others if each.key == frame.key)])
+        for each in others:
+            if each.key != frame.key:  # its settings changed as its turn began
+                self._finish([each])
 
     def report(self, letter: Letter[AnyImage], error: Exception) -> None:
         """Tell the camera that its image could not be processed."""
@@ -41,15 +48,14 @@ class Turns:
             return None
 
     def _sharing(self, frame: Frame) -> list[Frame]:
-        """Return the frames of other cameras that are ready for the same pass."""
-        key = self._cameras[frame.letter.camera].shared(frame.letter.item)
+        """Begin the frames of other cameras that are ready for the same pass."""
         most = frame.detector.batching.most
-        if most < 2 or key is None:
+        if most < 2 or frame.key is None:
             return []
         own = frame.letter.camera  # which may have a newer image by now
 
         def matches(name: str, item: AnyImage) -> bool:
-            return name != own and self._cameras[name].shared(item) == key
+            return name != own and self._cameras[name].shared(item) == frame.key
         letters = self._scheduler.more(matches, most - 1)
         begun = (self._begin(letter) for letter in letters)
         return [each for each in begun if each is not None]
@@ -62,6 +68,8 @@ class Turns:
             if len(frames) == 1:
                 self.report(frames[0].letter, error)
             else:  # whose fault it is shows when each is alone
+                if not isinstance(error, AnyDepthError):  # memory that is short, above all
+                    frames[0].detector.batching = Batching()
                 for frame in frames:
                     self._finish([frame])
             return

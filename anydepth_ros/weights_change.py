@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+import gc
 import logging
 import threading
 from typing import Any
@@ -29,6 +30,9 @@ Load = Callable[[str, Callable[[], bool]], LoadedModel]
 
 class WeightsChange:
     """Loads the weights that were asked for last; one thread at most, so two models at most.
+
+    After `close` that thread may still load for a while, as what a library does cannot be broken
+    off.
 
     `judge`, `follow` and `take` are called in turns; `loading` and `close` by anybody.
     """
@@ -146,7 +150,8 @@ class WeightsChange:
                     self._outcome, self._thread = outcome, None
                     self._loaded()
                     return
-            del outcome  # before the next takes its memory
+            del outcome  # before the next takes its memory; much of it is in cycles
+            gc.collect()
 
     def _attempt(self, name: str, ticket: int) -> LoadedModel | str:
         """Return the model, or why there is none: an error itself would hold half a model."""

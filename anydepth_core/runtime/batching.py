@@ -67,8 +67,11 @@ def measure_batching(detector: Detector, most: int,
     """
     best, shares = 1, {}
     for size in range(2, min(most, MOST_IMAGES) + 1):
-        found = [_share(detector, depth, size, stop)
-                 for depth in (detector.depths.full, detector.depths.base)]
+        try:
+            found = [_share(detector, depth, size, stop)
+                     for depth in (detector.depths.full, detector.depths.base)]
+        except (MemoryError, RuntimeError):  # what a device raises that has too little memory
+            break
         shares[size] = max(found)
         if stop() or not pays(size, shares[size]):
             break

@@ -54,7 +54,7 @@ def measure_energy(detector: Detector, profile: Profile, image: NDArray[np.uint8
             sensors, partial(detector.detect, image, depth=entry.depth), each_s, clock)
         if stop():
             return profile, f'{NOT_MEASURED}: stopped'
-        if rest_w is None or power_w is None or power_w < LEAST_RISE * rest_w:
+        if rest_w is None or power_w is None or power_w <= LEAST_RISE * rest_w:
             return profile, (f'{NOT_MEASURED}: {entry.name} drew hardly more than the machine at '
                              'rest; let nothing else run')
         entries.append(replace(entry, energy_j=(power_w - rest_w) * frame_s))

@@ -8,14 +8,18 @@ No test here judges how fast a busy machine is; the benchmark does.
 from __future__ import annotations
 
 import signal
+import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from harness import Camera, Peer, Process, wait_for
 from malformed import account, ask_nonsense, compressed_images, images, serialised, show_each, told
 import pytest
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CompressedImage
 from stress import (
     MOMENTS,
+    Caller,
     Footprint,
     Ordeal,
     end_at,
@@ -121,5 +125,20 @@ def test_nonsense_is_answered_or_left_and_the_node_goes_on(start, peer: Peer):
     camera = Camera(peer, node, '/asked/image')
     camera.show(camera.image(48, 64))
     assert peer.get('depth', node) == 'full'
+    assert process.text.count('a callback failed (told once)') == 1
+    assert process.stop(signal.SIGTERM) == 0
+
+
+def test_a_flood_of_requests_that_rclpy_fails_on_ends_nothing(start, peer: Peer):
+    process = start('detector_node', '-r', '__ns:=/flooded', score_threshold=0)
+    node = '/flooded/detector'
+    peer.wait_active(node)
+    caller = Caller(peer, SetParameters, f'{node}/set_parameters')
+    wrong = Parameter(name='depth', value=ParameterValue(type=99))
+    for _ in range(200):
+        caller.send(SetParameters.Request(parameters=[wrong]))
+        time.sleep(0.005)
+    camera = Camera(peer, node, '/flooded/image')
+    camera.show(camera.image(48, 64))
     assert process.text.count('a callback failed (told once)') == 1
     assert process.stop(signal.SIGTERM) == 0

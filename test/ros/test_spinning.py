@@ -10,7 +10,8 @@ import textwrap
 
 from harness import ROOT
 
-from anydepth_ros.spinning import FAULTS_IN_A_ROW, Faults
+from anydepth_ros.executable import BUG
+from anydepth_ros.spinning import FAILED_WAITS, _spin
 
 
 def test_each_callback_is_handed_over_once_although_another_thread_holds_the_lock(environment):
@@ -53,14 +54,41 @@ def test_each_callback_is_handed_over_once_although_another_thread_holds_the_loc
     assert handed <= ran + 2
 
 
-def test_a_callback_that_raises_is_told_once_and_ends_nothing(capsys):
-    faults = Faults()
+class Stopping:
+    """Asks for the end after a number of looks."""
 
-    def fail() -> None:
+    def __init__(self, looks):
+        self.looks, self.code = looks, None
+
+    @property
+    def asked(self):
+        self.looks -= 1
+        return self.code is not None or self.looks < 0
+
+    def ask(self, code):
+        self.code = code
+
+
+class Failing:
+    """An executor whose callbacks raise, or that cannot even wait for them."""
+
+    def __init__(self, waits):
+        self.failed_waits, self.waits = 0, waits
+
+    def spin_once(self):
+        self.failed_waits += not self.waits
         int('no number')
-    for _ in range(5 * FAULTS_IN_A_ROW):
-        assert faults.survived(fail)
-        assert faults.survived(lambda: None)
+
+
+def test_callbacks_that_raise_are_told_once_and_end_nothing(capsys):
+    stop = Stopping(50 * FAILED_WAITS)
+    _spin(Failing(waits=True), stop)
+    assert stop.code is None
     assert capsys.readouterr().err.count("literal for int() with base 10: 'no number'") == 1
-    results = [faults.survived(fail) for _ in range(FAULTS_IN_A_ROW)]
-    assert results == [True] * (FAULTS_IN_A_ROW - 1) + [False]
+
+
+def test_an_executor_that_cannot_wait_ends_the_process(capsys):
+    stop = Stopping(50 * FAILED_WAITS)
+    _spin(Failing(waits=False), stop)
+    assert stop.code == BUG
+    assert 'this process ends' in capsys.readouterr().err

@@ -61,7 +61,7 @@ class Eye:
                                    class_indices=None)
         return SimpleNamespace(letter=letter, settings=settings, detector=self.detector,
                                pixels=letter.item, color='rgb',
-                               choice=SimpleNamespace(depth=self.depth))
+                               choice=SimpleNamespace(depth=self.depth), key=self.depth)
 
     def finish(self, frame, detections, batch):
         assert detections == frame.letter.item
@@ -102,6 +102,36 @@ def test_a_bad_image_does_not_take_those_of_other_cameras_with_it():
     assert passes[0] == [1, BAD, 2]
     assert good.published == [(1, 1)] and fine.published == [(2, 1)]
     assert (bad.errors, unread.errors, good.errors) == (['bad'], ['no image'], [])
+
+
+def test_settings_that_change_as_a_turn_begins_are_not_those_of_the_pass():
+    class Moving(Eye):
+        def shared(self, item):
+            return 'base'  # until its turn begins
+
+    detector, scheduler = Detector(4), Scheduler(lambda: 0.0)
+    eyes = {'a': Eye(detector, 'base'), 'b': Moving(detector, 'full'), 'c': Eye(detector, 'base')}
+    for name in eyes:
+        scheduler.slot(name).put(ord(name))
+    Turns(scheduler, eyes).process(scheduler.take(0))
+    assert detector.passes == [[ord('a'), ord('c')], [ord('b')]]
+    assert [eye.published for eye in eyes.values()] == [[(97, 2)], [(98, 1)], [(99, 2)]]
+
+
+def test_a_pass_that_memory_does_not_suffice_for_is_not_tried_again():
+    class Short(Detector):
+        def detect_batch(self, images, **options):
+            if len(images) > 1:
+                raise MemoryError
+            return super().detect_batch(images, **options)
+
+    detector, scheduler = Short(4), Scheduler(lambda: 0.0)
+    eyes = {name: Eye(detector, 'base') for name in 'ab'}
+    for name in eyes:
+        scheduler.slot(name).put(1)
+    Turns(scheduler, eyes).process(scheduler.take(0))
+    assert detector.passes == [[1], [1]] and detector.batching.most == 1
+    assert [(eye.published, eye.errors) for eye in eyes.values()] == [([(1, 1)], [])] * 2
 
 
 def test_a_newer_image_of_the_same_camera_waits_for_the_next_turn():

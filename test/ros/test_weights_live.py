@@ -355,6 +355,17 @@ def test_unconfigured_they_are_checked_and_loaded_by_configure(start, peer, file
     assert process.stop() == 0
 
 
+def test_set_while_the_node_is_being_configured_they_run_in_the_end(start, peer, files):
+    process = start('detector_node', '-r', '__ns:=/hasty', score_threshold=0, backend='torch')
+    node = '/hasty/detector'
+    wait_for(lambda: peer.node.count_publishers(f'{node}/transition_event'), 'node')
+    assert peer.set('weights', str(files['dogs']), node).successful
+    peer.wait_active(node)
+    wait_runs(Camera(peer, node, '/hasty/image'), files['dogs'])
+    assert peer.get('weights', node) == str(files['dogs'])
+    assert process.stop() == 0
+
+
 def test_each_of_several_cameras_runs_the_new_ones_and_counts_in_what_suits(start, peer, files):
     process = start('detector_node', '-r', '__ns:=/two', cameras='[front, left]',
                     score_threshold=0, backend='torch', **{'left.classes': '[cup]'})

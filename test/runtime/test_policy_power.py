@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 import random
 from statistics import fmean
+from types import SimpleNamespace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -195,3 +196,11 @@ def test_joules_of_a_frame_come_from_a_counter(tmp_path):
 def test_nothing_is_guessed(tmp_path, files, joules, words):
     found, said = Rapl(tmp_path, files, joules).measure()
     assert found == PLAIN and said.startswith('joules of a frame not measured') and words in said
+
+
+def test_a_sensor_that_says_nothing_but_zero_guesses_nothing_either(tmp_path):
+    machine = Rapl(tmp_path)
+    found, said = measure_energy(
+        machine, PLAIN, None, SimpleNamespace(power_w=lambda: 0.0, words='asleep'),
+        clock=lambda: machine.now, sleep=machine.sleep)
+    assert found == PLAIN and 'hardly more' in said
