@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-import gc
 from importlib import import_module
 import threading
 import time
@@ -159,8 +158,9 @@ class DetectorNode(ManagedNode):
             self._session.discard_waiting()
 
     def _clean_up(self) -> None:
+        from anydepth_core.runtime.memory import give_back
         self._release()
-        gc.collect()  # what the model held in cycles, so that its memory is free now
+        give_back()
 
     def _release(self) -> None:
         self._active = False

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
-import gc
 import threading
 from typing import Any
 
 from anydepth_core.errors import AnyDepthError
+from anydepth_core.runtime.memory import give_back
 from anydepth_ros.camera import Camera
 from anydepth_ros.diagnostics import Identity
 from anydepth_ros.image_input import AnyImage
@@ -235,8 +235,7 @@ class Session:
             self._model = model
         self._failure = ''
         self.apply_settings()
-        # Between two frames nobody holds the old one any more; much of it is in cycles.
-        self._scheduler.submit(gc.collect)
+        self._scheduler.submit(give_back)  # between two frames nobody holds the old one any more
         log.info(f'from the next image: {model.words}')
         for mode in after.keys() - before.keys():
             log.warning(f'mission mode {mode} cannot be selected any more: {after[mode]}')

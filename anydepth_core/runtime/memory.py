@@ -1,15 +1,18 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether there is memory for a second network beside one that runs: what is free, what it takes.
+"""Memory for a second network beside one that runs: what is free, what it takes, giving it back.
 
-Both are estimates. What loading takes at its height was measured with 7 and 27 million parameters
-at 640x640 on a CPU (a test repeats the first): up to 5 times the weights with PyTorch, up to 34
-times with OpenVINO and ONNX Runtime where the graph has to be exported first. What a GPU needs was
-not measured.
+The first two are estimates. What loading takes at its height was measured with 7 and 27 million
+parameters at 640x640 on a CPU (a test repeats the first): up to 5 times the weights with PyTorch,
+up to 34 times with OpenVINO and ONNX Runtime where the graph has to be exported first. What a GPU
+needs was not measured.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 from pathlib import Path
 import re
 import resource
@@ -41,6 +44,16 @@ def free_bytes(device: str) -> int | None:
         return int(torch.cuda.mem_get_info(number)[0]) + cached
     known = [free for free in (_of_machine(), _of_container(), _of_process()) if free is not None]
     return max(0, min(known)) if known else None
+
+
+def give_back() -> None:
+    """Free what is held in cycles, and give the system what is free.
+
+    Each thread that loads a model has a heap of its own, of which the C library would keep most.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _of_machine() -> int | None:
