@@ -70,7 +70,9 @@ def test_two_detectors_side_by_side_each_at_its_own_depth(start, peer: Peer):
 
 
 def test_random_transitions_and_sets_under_load_end_in_a_node_that_works(start, peer: Peer):
-    process = start('detector_node', '-r', '__ns:=/wild', autostart='false', score_threshold=0)
+    # The backend that configures soonest: there are twenty transitions to that state here.
+    process = start('detector_node', '-r', '__ns:=/wild', autostart='false', score_threshold=0,
+                    backend='torch')
     node, rng = '/wild/detector', random.Random(1)
     process.wait_text('unconfigured; waiting')
     publisher = peer.node.create_publisher(Image, '/wild/image', BEST_EFFORT)
