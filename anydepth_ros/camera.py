@@ -70,9 +70,6 @@ class Camera:
             class_id_as: what detections say of their class.
             settings: returns those in force.
             is_active: whether images are to be processed at this moment.
-
-        Raises:
-            ParameterError: there is no such transport, or no such way to say a class.
         """
         self.identity = identity
         self.statistics = FrameStatistics()

@@ -19,7 +19,7 @@ from anydepth_ros.conversions import to_image
 from anydepth_ros.executable import USER_ERROR, Stop
 from anydepth_ros.image_sources import Picture, open_source
 from anydepth_ros.parameter_server import declare
-from anydepth_ros.parameters import ParameterError, Spec, parse_size
+from anydepth_ros.parameters import Spec, parse_size
 
 SPECS = (
     Spec('source', 'scenes', 'Where the pictures come from.', "'scenes', 'scenes:SEED', a folder "
@@ -27,7 +27,8 @@ SPECS = (
     Spec('rate_hz', 30.0, 'Pictures per second.', low=0.1, high=240.0, read_only=True),
     Spec('size', '', 'WIDTHxHEIGHT of the pictures; empty: as they are, scenes 640x480.',
          read_only=True),
-    Spec('encoding', 'bgr8', 'Order of the colours.', "'bgr8' or 'rgb8'", read_only=True),
+    Spec('encoding', 'bgr8', 'Order of the colours.', choices=('bgr8', 'rgb8'),
+         read_only=True),
     Spec('frame_id', 'camera_optical_frame', 'Frame of the pictures.', read_only=True),
 )
 AHEAD = 8
@@ -45,8 +46,6 @@ class CameraNode(Node):
         super().__init__('camera')
         values = {spec.name: declare(self, spec) for spec in SPECS}
         self._encoding = values['encoding']
-        if self._encoding not in ('bgr8', 'rgb8'):
-            raise ParameterError(f"encoding: {self._encoding!r} is not 'bgr8' or 'rgb8'")
         self._frame_id = values['frame_id']
         pictures = open_source(values['source'], parse_size(values['size']))
         self._stop = stop

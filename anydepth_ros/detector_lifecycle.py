@@ -27,7 +27,7 @@ from anydepth_ros.energy_watch import EnergyWatch
 from anydepth_ros.executable import BUG, USER_ERROR, Stop
 from anydepth_ros.outputs import ManagedNode
 from anydepth_ros.parameter_server import ParameterServer
-from anydepth_ros.parameters import WEIGHTS, ModelFacts, parse_size
+from anydepth_ros.parameters import WEIGHTS, ModelFacts
 from anydepth_ros.reporter import Reporter
 from anydepth_ros.services import Services
 
@@ -189,7 +189,7 @@ class DetectorNode(ManagedNode):
             return session.change.judge(name, values)
         if name is not None:
             from anydepth_core.runtime.network import read_header
-            read_header(name, parse_size(self.parameters['input_size']))
+            read_header(name, self.parameters.input_size)
         return None
 
     def _follow_weights(self, name: str) -> None:

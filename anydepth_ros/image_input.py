@@ -31,7 +31,7 @@ from anydepth_ros.input_watch import (
     InputWatch,
     Publisher,
 )
-from anydepth_ros.parameters import ParameterError, Settings
+from anydepth_ros.parameters import Settings
 from anydepth_ros.receiver import NotByExecutor
 from anydepth_ros.scheduler import Slot
 
@@ -59,13 +59,7 @@ class ImageInput:
             slot: where images go.
             statistics: where they are counted.
             is_open: whether they are wanted at this moment.
-
-        Raises:
-            ParameterError: there is no such transport.
         """
-        if transport not in TRANSPORTS:
-            raise ParameterError(f'image_transport: {transport!r} is not one of '
-                                 f'{", ".join(TRANSPORTS)}')
         self._node = node
         self._name = name
         self._type = TRANSPORTS[transport]

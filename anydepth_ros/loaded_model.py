@@ -17,7 +17,7 @@ from anydepth_core.runtime.policy_budgeted import Budgeted
 from anydepth_core.runtime.router import open_routed
 from anydepth_ros.depth_choice import make_policy
 from anydepth_ros.parameter_server import ParameterServer
-from anydepth_ros.parameters import ModelFacts, Settings, parse_size
+from anydepth_ros.parameters import ModelFacts, Settings
 from anydepth_ros.profile_keeper import ProfileKeeper
 from anydepth_ros.unused_gpu import drivers, unused_gpu
 
@@ -52,7 +52,7 @@ class LoadedModel:
         self.weights = weights
         self.stamp = stamp_of(weights)
         how: Any = {'backend': backend, 'device': device, 'precision': parameters['precision'],
-                    'input_size': parse_size(parameters['input_size'])}
+                    'input_size': parameters.input_size}
         self._router: str = parameters['router']
         self.detector = (open_routed(weights, self._router, **how) if self._router
                          else Detector.open(weights, **how))

@@ -19,14 +19,12 @@ from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 from anydepth_core.detections import Detections
 from anydepth_ros.conversions import to_detection_array, to_label_info, to_vision_info
 from anydepth_ros.diagnostics import FrameReport, Identity, frame_status
-from anydepth_ros.parameters import ParameterError
 from anydepth_ros.views import Views
 
 if TYPE_CHECKING:
     from anydepth_core.runtime.detector import Detector
 
 TopicName: TypeAlias = Callable[[str], str]
-CLASS_IDS = ('index', 'name')
 
 # Reliable serves reliable and best-effort subscribers.
 RESULT_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5,
@@ -75,15 +73,9 @@ class Outputs:
             node: whose topics they are.
             identity: names the camera.
             class_id_as: 'index' or 'name'.
-
-        Raises:
-            ParameterError: `class_id_as` is neither.
         """
         def topic(name: str) -> str:
             return f'~/{identity.camera}/{name}' if identity.camera else f'~/{name}'
-        if class_id_as not in CLASS_IDS:
-            raise ParameterError(f'class_id_as: {class_id_as!r} is not one of '
-                                 f'{", ".join(CLASS_IDS)}')
         self._node = node
         self._identity = identity
         self._by_name = class_id_as == 'name'

@@ -33,6 +33,7 @@ from anydepth_ros.parameters import (
     check,
     coerce,
     make_settings,
+    parse_size,
     scoped,
     table,
 )
@@ -48,6 +49,8 @@ class ParameterServer:
     Attributes:
         cameras: their names; one empty name for a single one.
         modes: the mission modes by name.
+        first_weights: the weights named at start.
+        input_size: (height, width) of the network input; None: as the weights say.
         settings: by name of the camera; '' has what cameras follow. Replaced, never changed: take
             it once per frame from any thread.
     """
@@ -87,6 +90,7 @@ class ParameterServer:
                 values[name] = declare(node, spec, plain)
         self._live = [name for name in self.specs if name.rpartition('.')[2] in LIVE]
         self.first_weights: str = values[WEIGHTS]
+        self.input_size = parse_size(values['input_size'])
         path = values['mission_modes_file'] or shared_file(PACKAGED_MODES)
         self.modes = mission_modes.load(path)
         follows = at_start({name: values[name] for name in self._live}, self.cameras, self.modes)
@@ -273,7 +277,7 @@ def declare(node: Node, spec: Spec, plain: Any = None) -> Any:
 
 def _descriptor(spec: Spec) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=spec.description, read_only=spec.read_only,
-                                     additional_constraints=spec.constraints)
+                                     additional_constraints=spec.valid)
     if isinstance(spec.default, float):
         descriptor.floating_point_range = [FloatingPointRange(
             from_value=spec.low, to_value=spec.high, step=0.0)]

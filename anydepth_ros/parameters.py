@@ -37,9 +37,10 @@ class Spec:
         name: as users write it.
         default: gives the type too; a list is a list of strings.
         description: one sentence for `ros2 param describe`.
-        constraints: what is valid, in words; empty where the range says it.
+        constraints: what is valid, in words; empty where range or choices say it.
         low: smallest valid number; None without a range.
         high: greatest valid number.
+        choices: the valid words; empty where any word may be.
         read_only: can be given at start only.
         node_wide: one for the whole node; all other live parameters each camera has its own of.
         cameras_only: there only where several cameras are named.
@@ -51,9 +52,15 @@ class Spec:
     constraints: str = ''
     low: float | None = None
     high: float | None = None
+    choices: tuple[str, ...] = ()
     read_only: bool = False
     node_wide: bool = False
     cameras_only: bool = False
+
+    @property
+    def valid(self) -> str:
+        """What is valid, in words; empty where the range says it."""
+        return self.constraints or ' or '.join(map(repr, self.choices))
 
 
 DEPTHS = ("'full', 'base', 'full-STAGE…' or 'base+STAGE…' with p2 p3 p4 p5 fpn4 fpn3 pan4 pan5 "
@@ -104,9 +111,9 @@ SPECS = (
          'small letters, digits and single _ between', read_only=True),
     Spec('image_transport', 'raw', 'raw: sensor_msgs/Image on the topic `image`; compressed: '
          'sensor_msgs/CompressedImage (JPEG or PNG) on the topic `image`/compressed.',
-         "'raw' or 'compressed'", read_only=True),
+         choices=('raw', 'compressed'), read_only=True),
     Spec('class_id_as', 'index', 'What class_id in ~/detections is: index, which ~/label_info '
-         'gives the name of, or the name itself.', "'index' or 'name'", read_only=True),
+         'gives the name of, or the name itself.', choices=('index', 'name'), read_only=True),
     Spec('backend', 'auto', 'What runs the network; auto says in the log what it chose.',
          read_only=True),
     Spec('device', 'auto', "Where the network runs: 'auto', 'cpu', 'cuda', 'cuda:1', …; a device "
@@ -241,6 +248,8 @@ def check(spec: Spec, value: Any) -> None:
         fits = bool(spec.low <= value <= spec.high)
     if not fits:
         raise ParameterError(f'{spec.name}: {value!r} is not {expected(spec)}')
+    if spec.choices and value not in spec.choices:
+        raise ParameterError(f'{spec.name}: {value!r} is not one of {", ".join(spec.choices)}')
 
 
 def make_settings(values: Mapping[str, Any], model: ModelFacts | None) -> Settings:

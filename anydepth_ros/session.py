@@ -18,7 +18,7 @@ from anydepth_ros.image_input import AnyImage
 from anydepth_ros.loaded_model import LoadedModel
 from anydepth_ros.outputs import ManagedNode
 from anydepth_ros.parameter_server import ParameterServer
-from anydepth_ros.parameters import WEIGHTS, parse_size
+from anydepth_ros.parameters import WEIGHTS
 from anydepth_ros.profiles import BetweenFrames, as_table
 from anydepth_ros.receiver import Receiver
 from anydepth_ros.requests import Requests
@@ -86,8 +86,7 @@ class Session:
             undo.callback(receiver.close)
             self.change = WeightsChange(lambda: self._model, self._load, weights_loaded,
                                         parameters.cameras, parameters['profile'],
-                                        parameters['router'],
-                                        parse_size(parameters['input_size']))
+                                        parameters['router'], parameters.input_size)
             self._undo = undo.pop_all()
         node.get_logger().info(model.words)
         if model.warning:

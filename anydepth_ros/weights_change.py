@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-import gc
 import logging
 import threading
 from typing import Any
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.measure import profile_key
-from anydepth_core.runtime.memory import free_bytes, needed_bytes
+from anydepth_core.runtime.memory import free_bytes, give_back, needed_bytes
 from anydepth_core.runtime.network import Header, read_header
 from anydepth_ros.depth_choice import AUTO
 from anydepth_ros.loaded_model import LoadedModel, stamp_of
@@ -150,8 +149,8 @@ class WeightsChange:
                     self._outcome, self._thread = outcome, None
                     self._loaded()
                     return
-            del outcome  # before the next takes its memory; much of it is in cycles
-            gc.collect()
+            del outcome
+            give_back()  # before the next takes its memory
 
     def _attempt(self, name: str, ticket: int) -> LoadedModel | str:
         """Return the model, or why there is none: an error itself would hold half a model."""

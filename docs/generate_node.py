@@ -45,7 +45,7 @@ def valid(spec: Spec) -> str:
         return f'{spec.low:g} to {spec.high:.0f}'
     if spec.constraints == DEPTHS:
         return 'as for `depth`'
-    return spec.constraints or {bool: 'true, false'}.get(type(spec.default), '')
+    return spec.valid or {bool: 'true, false'}.get(type(spec.default), '')
 
 
 def mission_modes() -> str:

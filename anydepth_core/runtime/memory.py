@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory for a second network beside one that runs: what is free, what it takes, giving it back.
 
-The first two are estimates. What loading takes at its height was measured with 7 and 27 million
-parameters at 640x640 on a CPU (a test repeats the first): up to 5 times the weights with PyTorch,
-up to 34 times with OpenVINO and ONNX Runtime where the graph has to be exported first. What a GPU
-needs was not measured.
+The first two are estimates. What loading takes at its height was measured with 7 million
+parameters at 640x640 on a CPU, which a test repeats: 5 times the weights with PyTorch, 34 times
+with OpenVINO where the graph has to be exported first. What a GPU needs was not measured.
 """
 
 from __future__ import annotations

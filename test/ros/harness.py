@@ -115,6 +115,7 @@ class Peer:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._closed = False
+        self._clients: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
@@ -145,14 +146,20 @@ class Peer:
 
     def call(self, kind: type, service: str, request: Any) -> Any:
         """Return the response of a service."""
-        client = self.node.create_client(kind, service)
-        try:
-            assert client.wait_for_service(PATIENCE_S), f'no service {service}'
-            future = client.call_async(request)
-            wait_for(future.done, f'answer of {service}')
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
+        client = self._client(kind, service)
+        assert client.wait_for_service(PATIENCE_S), f'no service {service}'
+        future = client.call_async(request)
+        wait_for(future.done, f'answer of {service}')
+        return future.result()
+
+    def _client(self, kind: type, service: str) -> Any:
+        """Return the client of a service, which is kept: a new one takes ten times as long.
+
+        A service may drop the answer to a client that it has not heard of yet.
+        """
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(kind, service)
+        return self._clients[service]
 
     def set(self, name: str, value: Any, node: str = '/detector') -> SetParametersResult:
         """Set one parameter as `ros2 param set` does."""

@@ -6,15 +6,10 @@ from __future__ import annotations
 
 import random
 import signal
-import threading
 
-from harness import BEST_EFFORT, Camera, Peer, wait_for
-import numpy as np
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
+from harness import Camera, Peer, wait_for
+from stress import images_arriving
 from vision_msgs.msg import Detection2DArray
-
-from anydepth_ros.conversions import to_image
 
 
 def test_transitions_by_services_refused_and_made_again_and_again(start, peer: Peer):
@@ -70,31 +65,17 @@ def test_two_detectors_side_by_side_each_at_its_own_depth(start, peer: Peer):
 
 
 def test_random_transitions_and_sets_under_load_end_in_a_node_that_works(start, peer: Peer):
-    # The backend that configures soonest: there are twenty transitions to that state here.
-    process = start('detector_node', '-r', '__ns:=/wild', autostart='false', score_threshold=0,
-                    backend='torch')
+    process = start('detector_node', '-r', '__ns:=/wild', autostart='false', score_threshold=0)
     node, rng = '/wild/detector', random.Random(1)
     process.wait_text('unconfigured; waiting')
-    publisher = peer.node.create_publisher(Image, '/wild/image', BEST_EFFORT)
-    message = to_image(np.zeros((48, 64, 3), np.uint8), 'bgr8', Header())
-    done = threading.Event()
-
-    def load() -> None:
-        while not done.wait(0.005):
-            publisher.publish(message)
-    loader = threading.Thread(target=load)
-    loader.start()
-    try:
-        made = 0
+    made = 0
+    with images_arriving(peer, '/wild/image', 0.005):
         for _ in range(100):
             made += peer.change_state(rng.choice(
                 ['configure', 'activate', 'deactivate', 'cleanup']), node)
             peer.set('depth', rng.choice(['full', 'base', 'base+p2', 'auto', 'x']), node)
             peer.set('enabled', rng.random() < 0.8, node)
-        assert 10 < made < 100
-    finally:
-        done.set()
-        loader.join()
+    assert 10 < made < 100
     assert peer.set('enabled', True, node).successful
     assert peer.set('depth', 'base', node).successful  # auto could not be configured: no profile
     for label in ('configure', 'activate'):
