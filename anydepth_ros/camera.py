@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+import math
 import time
 
 import numpy as np
@@ -59,7 +60,7 @@ class Camera:
 
     def __init__(self, node: ManagedNode, identity: Identity,
                  scheduler: Scheduler[AnyImage], transport: str, class_id_as: str,
-                 settings: Callable[[], Settings], is_active: Callable[[], bool]) -> None:
+                 settings: Callable[[], Settings], active_since: Callable[[], float]) -> None:
         """Create the topics.
 
         Args:
@@ -69,20 +70,22 @@ class Camera:
             transport: of the images.
             class_id_as: what detections say of their class.
             settings: returns those in force.
-            is_active: whether images are to be processed at this moment.
+            active_since: since when images are to be processed, in seconds of
+                `time.monotonic`; inf: they are not now.
         """
         self.identity = identity
         self.statistics = FrameStatistics()
         self._node = node
         self._settings = settings
-        self._is_active = is_active
+        self._active_since = active_since
+        self._enabled_since = math.inf
         self._chooser = DepthChooser()
         self._choice: Choice | None = None
         self._last_error = ''
         self._slot = scheduler.slot(identity.camera, self._rank)
         topic = f'{identity.camera}/image' if identity.camera else 'image'
         self.input = ImageInput(node, topic, transport, self._slot, self.statistics,
-                                self.is_open)
+                                self._open_since)
         try:
             self.outputs = Outputs(node, identity, class_id_as)
         except BaseException:
@@ -94,15 +97,14 @@ class Camera:
         self.outputs.destroy()
         self.input.destroy()
 
-    def is_open(self) -> bool:
-        """Return whether images of this camera are to be processed at this moment."""
-        return self._is_active() and self._settings().enabled
-
     def apply(self) -> None:
         """Show others the settings that they can see; disabled, nothing waits for better times."""
         settings = self._settings()
         if not settings.enabled:
+            self._enabled_since = math.inf
             self._slot.discard()
+        elif self._enabled_since == math.inf:
+            self._enabled_since = time.monotonic()
         assert settings.detector is not None
         self.outputs.publish_labels(settings.detector, settings.score_threshold)
 
@@ -121,7 +123,8 @@ class Camera:
             ImageError: it cannot be read.
         """
         settings, message = self._settings(), letter.item
-        if not self.is_open() or self._refuse(letter, settings):
+        wanted = time.monotonic() - letter.waited_s >= self._open_since()
+        if not wanted or self._refuse(letter, settings):
             return None
         pixels, color = to_array(message)
         assert settings.plan is not None and settings.detector is not None
@@ -175,6 +178,11 @@ class Camera:
         return Running(gate or ('' if settings.enabled else 'disabled'), settings.depth,
                        settings.mission_mode, rate_hz, choice.reason if choice else '',
                        short, self._last_error)
+
+    def _open_since(self) -> float:
+        """Return since when images are to be processed; inf: they are not now."""
+        enabled = self._settings().enabled
+        return max(self._active_since(), self._enabled_since) if enabled else math.inf
 
     def _rank(self) -> Rank:
         settings = self._settings()

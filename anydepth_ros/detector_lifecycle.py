@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from importlib import import_module
+import math
 import threading
 import time
 import traceback
@@ -56,7 +57,7 @@ class DetectorNode(ManagedNode):
         LifecycleNodeMixin.__init__(self, callback_group=self._transitions)
         self._stop = stop
         self._session: Session | None = None
-        self._active = False
+        self._active_since = math.inf
         self._model_error = ''
         self._failed_with = 0
         self._energy = EnergyWatch(open_sensors())
@@ -138,14 +139,15 @@ class DetectorNode(ManagedNode):
     def _configure(self) -> None:
         self._model_error = ''
         from anydepth_ros.session import Session
-        self._session = Session(self, self.parameters, lambda: self._active,
+        self._session = Session(self, self.parameters, lambda: self._active_since,
                                 lambda: self._stop.asked, self._weights_loaded.trigger)
         self._configured.trigger()
         self._own_services.configured()
 
     def _activate(self) -> None:
-        self._active = True
         assert self._session is not None
+        # What was received before is not processed, whenever a thread gets round to take it.
+        self._active_since = time.monotonic()
         for name, camera in self._session.cameras.items():
             settings = self.parameters.settings[name]
             self.get_logger().info(
@@ -153,7 +155,7 @@ class DetectorNode(ManagedNode):
                 + ('' if settings.enabled else '; enabled is false, so nothing is processed'))
 
     def _deactivate(self) -> None:
-        self._active = False
+        self._active_since = math.inf
         if self._session:
             self._session.discard_waiting()
 
@@ -163,7 +165,7 @@ class DetectorNode(ManagedNode):
         give_back()
 
     def _release(self) -> None:
-        self._active = False
+        self._active_since = math.inf
         session, self._session = self._session, None
         if session:
             session.close()
@@ -176,7 +178,7 @@ class DetectorNode(ManagedNode):
 
     def _state(self) -> str:
         return 'unconfigured' if self._session is None else (
-            'active' if self._active else 'inactive')
+            'active' if self._active_since < math.inf else 'inactive')
 
     def _on_settings(self) -> None:
         session = self._session

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import copy
+import math
 import time
 from typing import Any, TypeAlias
 
@@ -43,13 +44,13 @@ IMAGE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
 
 
 class ImageInput:
-    """Subscribes a topic, fills the slot while `is_open()`, and watches that images arrive.
+    """Subscribes a topic, fills the slot from `open_since()` on, and watches that images arrive.
 
     A `Receiver` takes the images and tells of events.
     """
 
     def __init__(self, node: Node, name: str, transport: str, slot: Slot[AnyImage],
-                 statistics: FrameStatistics, is_open: Callable[[], bool]) -> None:
+                 statistics: FrameStatistics, open_since: Callable[[], float]) -> None:
         """Subscribe.
 
         Args:
@@ -58,14 +59,15 @@ class ImageInput:
             transport: 'raw', or 'compressed' for the topic beside it.
             slot: where images go.
             statistics: where they are counted.
-            is_open: whether they are wanted at this moment.
+            open_since: since when they are wanted, in seconds of `time.monotonic`; inf: they are
+                not now.
         """
         self._node = node
         self._name = name
         self._type = TRANSPORTS[transport]
         self._slot = slot
         self._statistics = statistics
-        self._is_open = is_open
+        self._open_since = open_since
         self._gaps = SequenceGaps()
         self._stamp_ns = 0
         self._arrived_ns = 0
@@ -109,7 +111,7 @@ class ImageInput:
         self._arrived += 1
         self._stamp_ns = stamp_ns(message)
         self._arrived_ns = self._node.get_clock().now().nanoseconds
-        if not self._is_open():
+        if received_at(info) < self._open_since():
             self._gaps = SequenceGaps()
             return
         missing = self._missing(info)
@@ -129,7 +131,7 @@ class ImageInput:
         return missing
 
     def _on_lost(self, event: Any) -> None:
-        if self._is_open():
+        if self._open_since() < math.inf:
             self._statistics.add(lost=event.total_count_change)
 
     def _on_incompatible(self, _: Any) -> None:
@@ -172,6 +174,17 @@ class ImageInput:
         return sorted(name for name, types in self._node.get_topic_names_and_types()
                       if self._type_name in types and name != self.topic
                       and not name.startswith(own) and self._node.count_publishers(name))
+
+
+def received_at(info: Mapping[str, Any]) -> float:
+    """Return when the middleware received a message, in seconds of `time.monotonic`.
+
+    A thread may take it much later. Now, where the middleware does not tell.
+    """
+    at_ns = info.get('received_timestamp')
+    # By its age, because the clock of the system may be set at any time, this one may not.
+    age_ns = time.time_ns() - at_ns if at_ns else 0
+    return time.monotonic() - age_ns / 1e9
 
 
 def stamp_ns(message: AnyImage) -> int:

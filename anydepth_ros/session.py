@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
+import math
 import threading
 from typing import Any
 
@@ -39,14 +40,15 @@ class Session:
     """
 
     def __init__(self, node: ManagedNode, parameters: ParameterServer,
-                 is_active: Callable[[], bool], asked_to_end: Callable[[], bool],
+                 active_since: Callable[[], float], asked_to_end: Callable[[], bool],
                  weights_loaded: Callable[[], None]) -> None:
         """Load and warm up the model, then create the thread and the topics.
 
         Args:
             node: whose topics they are.
             parameters: where the settings of each frame come from.
-            is_active: whether images are to be processed at this moment.
+            active_since: since when images are to be processed, in seconds of
+                `time.monotonic`; inf: they are not now.
             asked_to_end: whether to give up on the way.
             weights_loaded: lets `put_weights_in_place` be called in the parameters' turn.
 
@@ -72,12 +74,13 @@ class Session:
             self._scheduler: Scheduler[AnyImage] = Scheduler()
             self.cameras: dict[str, Camera] = {}
             for name in parameters.cameras:
-                camera = self._camera(name, is_active)
+                camera = self._camera(name, active_since)
                 undo.callback(camera.destroy)
                 self.cameras[name] = camera
             self.requests = Requests(node, Identity(self._name, self.device), self._scheduler,
                                      parameters['class_id_as'],
-                                     lambda: parameters.settings[''], is_active)
+                                     lambda: parameters.settings[''],
+                                     lambda: active_since() < math.inf)
             undo.callback(self.requests.destroy)
             turns = Turns(self._scheduler, self.cameras)
             worker = Worker(self._scheduler, turns.process, turns.report)
@@ -194,10 +197,10 @@ class Session:
     def _name(self) -> str:
         return self._node.get_fully_qualified_name()
 
-    def _camera(self, name: str, is_active: Callable[[], bool]) -> Camera:
+    def _camera(self, name: str, active_since: Callable[[], float]) -> Camera:
         return Camera(self._node, Identity(self._name, self.device, name), self._scheduler,
                       self._parameters['image_transport'], self._parameters['class_id_as'],
-                      lambda: self._parameters.settings[name], is_active)
+                      lambda: self._parameters.settings[name], active_since)
 
     def _load(self, name: str, given_up: Callable[[], bool]) -> LoadedModel:
         """Load other weights where those before run, and warm them up."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -13,7 +14,10 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from anydepth_ros.receiver import NotByExecutor, Receiver
+from anydepth_ros.frame_statistics import FrameStatistics
+from anydepth_ros.image_input import ImageInput, received_at
+from anydepth_ros.receiver import NotByExecutor, Receiver, take
+from anydepth_ros.scheduler import Letter, Scheduler
 
 
 class Taken:
@@ -68,3 +72,34 @@ def test_events_are_told_by_the_same_thread(peer):
         wait_for(lambda: taken.clashes, 'event of an incompatible publisher')
     finally:
         receiver.close()
+
+
+def test_an_image_received_before_the_opening_is_not_for_the_slot_whenever_it_is_taken(peer):
+    opened, scheduler = math.inf, Scheduler()
+    source = ImageInput(peer.node, '/gate', 'raw', scheduler.slot(''), FrameStatistics(),
+                        lambda: opened)
+    publisher = peer.publisher('/gate')
+
+    def slot_after(width):
+        """Publish an image, open, and only then take it, as a thread does that comes late."""
+        nonlocal opened
+        publisher.publish(Image(width=width))
+        time.sleep(0.2)
+        if width == 1:
+            opened = time.monotonic()
+        take(source)
+        return scheduler.take(0.0)
+    try:
+        assert slot_after(1) is None
+        letter = slot_after(2)
+        assert isinstance(letter, Letter) and letter.item.width == 2
+    finally:
+        source.destroy()
+
+
+def test_the_time_of_reception_does_not_depend_on_the_clock_of_the_system():
+    now = time.monotonic()
+    assert received_at({'received_timestamp': time.time_ns() - 3 * 10**9}) == pytest.approx(
+        now - 3, abs=1)
+    for untold in ({}, {'received_timestamp': 0}):
+        assert received_at(untold) == pytest.approx(now, abs=1)
