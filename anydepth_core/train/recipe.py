@@ -30,6 +30,8 @@ class Recipe:
         initial_weights: name or path of weights of the same network to start from; '' starts from
             random ones.
         new_classes: start the class heads anew, because `initial_weights` knows other classes.
+        transfer: take what has the same name and shape from `initial_weights` of another network
+            of the family, and of other classes; the rest starts anew.
         input_size: (height, width) of the network input in pixels.
         resize: how an image becomes that size; 'stretch' ignores its aspect ratio.
         scales: the input of each iteration is `input_size` times one of these, drawn at random.
@@ -61,6 +63,7 @@ class Recipe:
     model: str
     initial_weights: str = ''
     new_classes: bool = False
+    transfer: bool = False
     input_size: Size = (640, 640)
     resize: Literal['letterbox', 'stretch'] = 'letterbox'
     scales: Annotated[tuple[Annotated[float, Field(ge=0.25, le=4)], ...],

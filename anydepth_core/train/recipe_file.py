@@ -192,6 +192,8 @@ def _refuse_contradictions(recipe: Recipe) -> None:
          f'watch: {recipe.watch} is not trained with passes={recipe.passes}'),
         (recipe.new_classes and not recipe.initial_weights,
          'new_classes: there are no initial_weights to take the rest from'),
+        (recipe.transfer and not recipe.initial_weights,
+         'transfer: there are no initial_weights to take anything from'),
         (recipe.precision == 'fp16' and recipe.device == 'cpu',
          'precision: fp16 needs a CUDA device; bf16 runs on a CPU'),
         (recipe.sync_norms and recipe.device == 'cpu', 'sync_norms: needs CUDA devices'),

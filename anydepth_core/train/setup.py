@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from anydepth_core.errors import RecipeError, nearest
 from anydepth_core.models import create_model
@@ -20,6 +20,8 @@ from anydepth_core.nn.stage import share_norms
 from anydepth_core.train.recipe import DetrRecipe, Recipe, YoloRecipe
 from anydepth_core.train.step import TrainingStep, YoloStep
 from anydepth_core.train.step_detr import DetrStep
+
+LEAST_TRANSFER = 0.5
 
 
 def make_model(recipe: Recipe, class_names: Sequence[str]) -> AnyDepthModel:
@@ -58,9 +60,13 @@ def start_from(model: nn.Module, recipe: Recipe, class_names: Sequence[str]) -> 
     """Give `model` the recipe's initial weights, but for class heads that start anew."""
     known, info = load_weights(recipe.initial_weights)
     what = f'initial_weights: {recipe.initial_weights}'
-    if info.model != recipe.model:
-        raise RecipeError(f'{what} is {info.model}, not {recipe.model}')
     state = known.state_dict()
+    if recipe.transfer:
+        model.load_state_dict(_what_fits(model, state, f'{what} is {info.model}'), strict=False)
+        return
+    if info.model != recipe.model:
+        raise RecipeError(f'{what} is {info.model}, not {recipe.model}; transfer=true takes what '
+                          'the two have in common')
     if recipe.new_classes:
         for name in class_heads(recipe.model):
             del state[name]
@@ -70,6 +76,23 @@ def start_from(model: nn.Module, recipe: Recipe, class_names: Sequence[str]) -> 
             f'{len(class_names)} ({_few(class_names)}); new_classes=true starts the class heads '
             'anew')
     model.load_state_dict(state, strict=False)
+
+
+def _what_fits(model: nn.Module, state: dict[str, Tensor], what: str) -> dict[str, Tensor]:
+    """Return the tensors of `state` that the model has under the same name, in the same shape.
+
+    Raises:
+        RecipeError: they are less than half of the model.
+    """
+    own = model.state_dict()
+    fitting = {name: tensor for name, tensor in state.items()
+               if name in own and own[name].shape == tensor.shape}
+    share = sum(tensor.numel() for tensor in fitting.values()) / sum(
+        tensor.numel() for tensor in own.values())
+    if share < LEAST_TRANSFER:
+        raise RecipeError(f'{what}, of which {100 * share:.0f} % fit; transfer needs a network '
+                          'of the same family and width')
+    return fitting
 
 
 def class_heads(name: str) -> list[str]:

@@ -42,6 +42,7 @@ SHIPPED = sorted((ROOT / 'training/recipes').rglob('*.yaml'))
     ({'sandwich': True, 'passes': 'full'}, 'sandwich'),
     ({'passes': 'full', 'patience': 2, 'watch': 'base'}, 'watch'),
     ({'new_classes': True}, 'initial_weights'),
+    ({'transfer': True}, 'initial_weights'),
     ({'precision': 'fp16'}, 'bf16'),
     ({'sync_norms': True}, 'CUDA'),
     ({'device': 'tpu'}, 'device'),

@@ -25,7 +25,7 @@ from anydepth_core.models import create_model
 from anydepth_core.models.weights import ModelInfo, load_weights, save_weights
 from anydepth_core.train.events import Observer, StepEvent
 from anydepth_core.train.loggers import CsvLog, read_rows
-from anydepth_core.train.setup import class_heads
+from anydepth_core.train.setup import class_heads, make_model
 from anydepth_core.train.signals import stopped_by_signals
 from anydepth_core.train.trainer import CHECKPOINT, WEIGHTS, Trainer
 
@@ -173,6 +173,26 @@ def test_weights_of_other_classes_lend_all_but_the_class_heads(name: str, tmp_pa
     assert heads and all('class' in head or 'score' in head for head in heads)
     for key, value in known.state_dict().items():
         assert (key in heads) != torch.equal(state[key], value)
+
+
+def test_what_two_networks_have_in_common_is_transferred(tmp_path: Path) -> None:
+    inner, outer = 'anydepth-yolo-n', 'anydepth-yolo-n-outer'
+    torch.manual_seed(1)
+    known, path = create_model(inner, 3), tmp_path / 'known.safetensors'
+    save_weights(path, known, ModelInfo(model=inner, class_names=('a', 'b', 'c'),
+                                        input_size=(96, 128)))
+    with pytest.raises(RecipeError, match='transfer=true'):
+        make_model(recipe(model=outer, initial_weights=str(path)), 'abcdefgh')
+    made = make_model(recipe(model=outer, initial_weights=str(path), transfer=True), 'abcdefgh')
+    given, taken = known.state_dict(), 0
+    for name, value in made.state_dict().items():
+        if name in given and given[name].shape == value.shape:
+            assert torch.equal(value, given[name]), name
+            taken += 1
+    assert 0.9 * len(given) < taken < len(made.state_dict())
+    with pytest.raises(RecipeError, match='% fit'):
+        make_model(recipe(model='anydepth-detr-tiny', initial_weights=str(path), transfer=True),
+                   'abcdefgh')
 
 
 def test_what_is_frozen_stays(tmp_path: Path) -> None:
