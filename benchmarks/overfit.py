@@ -30,6 +30,7 @@ from anydepth_core.models import create_model
 from anydepth_core.models.rtdetr import AnyDepthDetr
 from anydepth_core.models.yolo import AnyDepthYolo
 from anydepth_core.runtime.cores import share_cores
+from anydepth_core.train.memory import keep_freed_memory
 from anydepth_core.train.step import TrainingStep, YoloStep
 from anydepth_core.train.step_detr import DetrStep
 
@@ -53,6 +54,7 @@ def main() -> int:
     parser.add_argument('--json', action='store_true')
     args = parser.parse_args()
     share_cores()
+    keep_freed_memory()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     scenes = SceneImages(10, args.scenes, [tuple(args.size)])

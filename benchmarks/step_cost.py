@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anydepth_core.runtime.cores import share_cores
+from anydepth_core.train.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from anydepth_core.train.inputs import Inputs
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument('--json', action='store_true')
     args = parser.parse_args()
     share_cores()
+    keep_freed_memory()  # as training does
     import torch  # reads how its threads shall wait
 
     torch.set_num_threads(args.threads)

@@ -14,6 +14,7 @@ import sys
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
+from anydepth_core.train.memory import keep_freed_memory
 
 
 def main() -> int:
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument('out', type=Path, help='folder of the runs and the table')
     args = parser.parse_args()
     share_cores()
+    keep_freed_memory()
     try:
         _ablate(args)
     except AnyDepthError as error:

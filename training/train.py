@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
+from anydepth_core.train.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from anydepth_core.train.distributed import World
@@ -34,6 +35,7 @@ def main() -> int:
                         help='go on from the checkpoint in OUT if there is one')
     args = parser.parse_args()
     share_cores()
+    keep_freed_memory()
     try:
         _train(args)
     except AnyDepthError as error:
