@@ -64,7 +64,9 @@ class DeformableAttention(nn.Module):
         batch, count, _ = queries.shape
         heads, levels, points = self.layout
         offsets = self.offsets(queries).view(batch, count, heads, levels, points, 2)
-        weights = self.weights(queries).view(batch, count, heads, levels * points).softmax(-1)
+        # Queries last, as below: along a short last dimension a CPU's kernels are slow.
+        weights = self.weights(queries).view(batch, count, heads, levels * points)
+        weights = weights.permute(0, 2, 3, 1).softmax(2).permute(0, 3, 1, 2)
         boxes = boxes[:, :, None, None, None]
         locations = boxes[..., :2] + offsets * (0.5 / points) * boxes[..., 2:]
         sampled = sample_pyramid(self.values(memory), shapes, locations,
@@ -90,12 +92,13 @@ def sample_pyramid(values: Tensor, shapes: Shapes, locations: Tensor, weights: T
     batch, count, heads = locations.shape[:3]
     values = values.to(locations.dtype)
     images = values.transpose(1, 2).reshape(batch * heads, -1, values.shape[1])
-    grids = (2 * locations - 1).transpose(1, 2).flatten(0, 1)  # (B * heads, Q, levels, points, 2)
-    weights = weights.transpose(1, 2).flatten(0, 1)[:, None]  # (B * heads, 1, Q, levels, points)
+    # (B * heads, levels, points, Q, 2) and (B * heads, 1, levels, points, Q)
+    grids = (2 * locations - 1).permute(0, 2, 3, 4, 1, 5).flatten(0, 1)
+    weights = weights.permute(0, 2, 3, 4, 1).flatten(0, 1)[:, None]
     total = images.new_zeros(())
     levels = images.split([height * width for height, width in shapes], dim=2)
     for level, (image, shape) in enumerate(zip(levels, shapes, strict=True)):
-        sampled = functional.grid_sample(image.unflatten(2, shape), grids[:, :, level],
-                                         align_corners=False)  # (B * heads, C, Q, points)
-        total = total + (sampled * weights[:, :, :, level]).sum(-1)
+        sampled = functional.grid_sample(image.unflatten(2, shape), grids[:, level],
+                                         align_corners=False)  # (B * heads, C, points, Q)
+        total = total + (sampled * weights[:, :, level]).sum(2)
     return total.view(batch, -1, count).transpose(1, 2)
