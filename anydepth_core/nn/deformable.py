@@ -92,7 +92,7 @@ def sample_pyramid(values: Tensor, shapes: Shapes, locations: Tensor, weights: T
     batch, count, heads = locations.shape[:3]
     values = values.to(locations.dtype)
     images = values.transpose(1, 2).reshape(batch * heads, -1, values.shape[1])
-    # (B * heads, levels, points, Q, 2) and (B * heads, 1, levels, points, Q)
+    # B * heads first, then levels, points and Q; x y last and one channel second.
     grids = (2 * locations - 1).permute(0, 2, 3, 4, 1, 5).flatten(0, 1)
     weights = weights.permute(0, 2, 3, 4, 1).flatten(0, 1)[:, None]
     total = images.new_zeros(())
