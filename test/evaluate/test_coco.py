@@ -16,6 +16,7 @@ from evaluation_cases import (
 import numpy as np
 import pytest
 
+from anydepth_core.data.coco import read_coco
 from anydepth_core.errors import DataError
 from anydepth_core.evaluate.coco import coco_scores
 from anydepth_core.evaluate.results import coco_ids, result_rows, write_results
@@ -38,6 +39,24 @@ def test_equals_pycocotools_on_files(tmp_path: Path, seed: int) -> None:
     assert list(scores.per_class) == class_means(case, precision)
     assert list(scores.per_class50) == class_means(case, precision[0])
     assert np.array_equal(scores.precision50, precision[0])
+
+
+def test_a_box_without_area_is_no_object(tmp_path: Path) -> None:
+    """Nothing can be found in it: the scores are those without it, not those of a miss."""
+    case = random_case(0)
+    results = result_rows(case.found, case.image_ids, case.category_ids)
+    without = judged_by_pycocotools(tmp_path, case, results).stats.tolist()
+    case.document['annotations'] += [
+        {'id': 1000 + place, 'image_id': case.image_ids[0], 'category_id': case.category_ids[0],
+         'iscrowd': 0, 'area': 0, 'bbox': [10, 10, *sides]}
+        for place, sides in enumerate(((0, 20), (20, 0), (0, 0)))]
+    assert judged_by_pycocotools(tmp_path, case, results).stats[0] < without[0]
+    for each in case.image_ids:
+        (tmp_path / f'{each}.jpg').touch()
+    records = read_coco(tmp_path / 'truth.json', tmp_path)
+    truth = [records.objects(index, (480, 640)) for index in range(len(records))]
+    scores = coco_scores(truth, case.found, len(case.category_ids))
+    assert list(scores.numbers().values()) == without
 
 
 def test_the_cases_have_what_they_should_test() -> None:

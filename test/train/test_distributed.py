@@ -15,9 +15,13 @@ from tiny_runs import ROOT, recipe, silent, values
 import torch
 import yaml
 
+from anydepth_core.data.batches import training_batches
 from anydepth_core.errors import RecipeError
+from anydepth_core.train import step_detr
 from anydepth_core.train.checkpoint import load_checkpoint
 from anydepth_core.train.distributed import World
+from anydepth_core.train.inputs import drawn_seed, to_inputs
+from anydepth_core.train.setup import train_mode
 from anydepth_core.train.trainer import CHECKPOINT, Trainer
 
 # Norms see the images of their own process, so they stand still where the two are compared.
@@ -66,6 +70,36 @@ def test_two_processes_learn_what_one_does(model: str, machines: int, tmp_path: 
                 if before[k].is_floating_point())
     assert moved > 1e-3
     for name, value in one['model'].items():
+        torch.testing.assert_close(two['model'][name], value, msg=name, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_from_the_noise_that_each_draws(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With denoising queries: the mean of the two gradients, worked out here one by one."""
+    changes = {**COMMON, 'model': 'anydepth-detr-tiny', 'iterations': 2}
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(values(**changes)))
+    torchrun(1, 2, path, tmp_path / 'two')
+    alone = Trainer(recipe(**changes), tmp_path / 'one', silent)
+    options = alone.recipe
+    size = options.input_size
+    shares = [training_batches(
+        alone.data, options.augmentation, input_size=size, resize=options.resize, batch=4,
+        workers=0, seed=options.seed, first=0, last=8, rank=rank, world=2) for rank in range(2)]
+    for alone.iteration in range(2):
+        train_mode(alone.step, options)
+        parts = [to_inputs(next(share), size, torch.device('cpu')) for share in shares]
+        objects = torch.tensor(sum(len(t.labels) for part in parts for t in part.targets) / 2)
+        monkeypatch.setattr(step_detr, 'normaliser', lambda _, mean=objects: mean)
+        for rank, part in enumerate(parts):
+            torch.manual_seed(drawn_seed(options.seed, alone.iteration, 0, rank))
+            terms = alone.step(part.images, part.targets)
+            assert terms['full/denoising'] > 0
+            (torch.stack(list(terms.values())).sum() / 2).backward()
+        alone._descend([])
+    two = load_checkpoint(tmp_path / 'two' / CHECKPOINT)
+    for name, value in alone.step.model.state_dict().items():
         torch.testing.assert_close(two['model'][name], value, msg=name, atol=1e-5, rtol=1e-4)
 
 
