@@ -46,8 +46,8 @@ class AreaAttention(nn.Module):
         query, key, value = self._query_key_value(x)
         mixed = functional.scaled_dot_product_attention(
             self._split(query), self._split(key), self._split(value))
-        mixed = mixed.unflatten(0, (-1, self.areas))  # B, areas, heads, N / areas, head channels
-        mixed = mixed.permute(0, 2, 4, 1, 3).reshape(x.shape)
+        mixed = mixed.mT.unflatten(0, (-1, self.areas))  # B, areas, heads, channels, N / areas
+        mixed = mixed.permute(0, 2, 3, 1, 4).reshape(x.shape)
         return self.project(mixed + self.position(value))
 
     def _query_key_value(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +63,8 @@ class AreaAttention(nn.Module):
         """Map (B, channels, H, W) to (B areas, heads, H W / areas, head channels)."""
         batch, _, height, width = x.shape
         x = x.reshape(batch, self.heads, HEAD_CHANNELS, self.areas, height * width // self.areas)
-        return x.permute(0, 3, 1, 4, 2).flatten(0, 1)
+        # Rows stay whole until the last step, which a product of matrices does in passing.
+        return x.permute(0, 3, 1, 2, 4).flatten(0, 1).mT
 
 
 class AttentionBlock(nn.Module):

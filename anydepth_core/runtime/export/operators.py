@@ -150,7 +150,12 @@ def _slice(r: Recorder, output: Tensor, x: Tensor, dim: int = 0, start: int | No
 
 
 def _permute(r: Recorder, output: Tensor, x: Tensor, dims: Sequence[int]) -> None:
-    r.bind(output, r.emit('Transpose', x, perm=[each % x.dim() for each in dims])[0])
+    perm = [each % x.dim() for each in dims]
+    moved = [each for each in perm if x.shape[each] > 1]
+    if moved == sorted(moved):
+        _reshaped(r, output, x)
+    else:
+        r.bind(output, r.emit('Transpose', x, perm=perm)[0])
 
 
 def _transpose(r: Recorder, output: Tensor, x: Tensor, one: int, other: int) -> None:
