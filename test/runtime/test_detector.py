@@ -12,7 +12,7 @@ import torch
 
 from anydepth_core.errors import AnyDepthError, BackendError, DepthError, ImageError, WeightsError
 from anydepth_core.models.weights import load_weights
-from anydepth_core.runtime.backends import Row, open_backend
+from anydepth_core.runtime.backends import Row, cpu_convolutions, open_backend
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.devices import available_devices
 from anydepth_core.runtime.network import open_network
@@ -167,6 +167,23 @@ def test_the_image_is_neither_changed_nor_kept(detector):
     boxes = found.boxes.copy()
     image[:] = 0
     assert np.array_equal(found.boxes, boxes)
+
+
+def test_packed_convolutions_equal_plain_ones():
+    if not cpu_convolutions.can_pack():
+        pytest.skip('this PyTorch or processor has no packed convolutions')
+    torch.manual_seed(0)
+    for channels, groups, stride, activation in ((3, 1, 2, torch.nn.SiLU()),
+                                                 (16, 16, 1, torch.nn.ReLU(inplace=True)),
+                                                 (16, 4, 2, None)):
+        conv = torch.nn.Conv2d(channels, 32, 3, stride, 1, groups=groups)
+        plain = conv if activation is None else torch.nn.Sequential(conv, activation)
+        packed = cpu_convolutions.pack(torch.nn.ModuleList([plain]))[0]
+        assert isinstance(packed, cpu_convolutions.PackedConv)
+        with torch.inference_mode():
+            for batch, side in ((1, 40), (1, 40), (3, 24)):  # laid out in the first call
+                x = torch.randn(batch, channels, side, side).to(memory_format=torch.channels_last)
+                torch.testing.assert_close(packed(x), plain(x), atol=1e-5, rtol=1e-5)
 
 
 def test_bf16_is_close(weights_file, detector):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from anydepth_core.depth import Depth
 from anydepth_core.models.base import RawPredictions
+from anydepth_core.runtime.backends.cpu_convolutions import can_pack, pack
 from anydepth_core.runtime.backends.cuda_graphs import DepthGraphs
 from anydepth_core.runtime.devices import resolve_device, resolve_precision
 from anydepth_core.runtime.network import Network
@@ -34,6 +35,8 @@ class TorchBackend:
         fused = network.model.fused().to(self._device).to(memory_format=torch.channels_last)
         if self._dtype is not torch.float32:
             store_products(fused, self._dtype)
+        elif self._device.type == 'cpu' and can_pack():
+            pack(fused)
         self._model = fused
         self._predict = (DepthGraphs(self._forward, self._device).run
                          if graphs and self._device.type == 'cuda' else self._forward)
