@@ -9,6 +9,7 @@ SIGINT or SIGTERM, 2 for what the user can mend (told in one line), 1 for a faul
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import queue
@@ -21,6 +22,8 @@ BUG = 1
 USER_ERROR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WAKE_S = 0.2
+# Of the C library's mallopt.
+ARENA_MAX, ARENAS = -8, 2
 
 
 class Stop:
@@ -71,6 +74,7 @@ def run(name: str, module: str) -> None:
     """
     stop = Stop()
     share_cores()
+    share_heaps()
     make_node = importlib.import_module(module).make_node
     spin = importlib.import_module('anydepth_ros.spinning').spin
     stop.begin()
@@ -81,6 +85,17 @@ def run(name: str, module: str) -> None:
     # All is freed. What Python and the middleware would do at their own end takes seconds, waits
     # for threads, and was seen to hang after a signal on a busy machine.
     os._exit(code)
+
+
+def share_heaps() -> None:
+    """Let threads share two heaps; call it before they are there.
+
+    The C library would give each thread that loads a model a heap of its own, up to eight for each
+    core, and pieces of every model that ever was would hold pages in all of them.
+    """
+    if 'MALLOC_ARENA_MAX' not in os.environ:
+        with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
+            ctypes.CDLL(None).mallopt(ARENA_MAX, ARENAS)
 
 
 def ignore_signals() -> None:

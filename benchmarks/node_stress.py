@@ -10,6 +10,8 @@ test/ros/test_robustness.py does in short:
     signals    SIGTERM in every state and transition and during a measurement, at random delays
     pressure   a camera of 1280x720 at 30 Hz before a network ten times slower: how old images are
                when they are processed, and how soon parameters answer meanwhile
+    weights    other weights again and again before a camera of 20 Hz, with each backend: how long
+               no image is processed, and what the process holds after each change
     malformed  images, compressed images and raw bytes that nobody should send
 
 Prints what was found and exits with 1 if a part is worse than it may be.
@@ -40,6 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'ros'))
 
 SLOW_MODEL, SLOW_SIDE = 'anydepth-yolo-s', 896
 RATE_HZ = 30.0
+OTHER_MODEL, OTHER_SIDE, OTHER_RATE_HZ = 'anydepth-yolo-n', 640, 20.0
 # What is allowed: seconds of an answer or an end, milliseconds of a parameter's answer, threads
 # and files more than before (DDS keeps some), megabytes more, share of the answers in time.
 HANG_S, ANSWER_MS, MORE_HANDLES, MORE_MB, SHARE = 5.0, 50.0, 3, 50.0, 0.99
@@ -171,6 +174,50 @@ def pressure(bench: Bench) -> tuple[Found, bool]:
                    and found['share within 50 ms'] >= SHARE)
 
 
+def weights(bench: Bench) -> tuple[Found, bool]:
+    """Change the weights again and again; return what is found, and whether it may be so."""
+    from anydepth_core.runtime.backends import installed
+
+    found = {backend: changes(bench, backend) for backend in installed()}
+    return found, all(max(each['MiB'][half:]) <= max(each['MiB'][:half]) + MORE_MB
+                      and max(each['threads'][half:]) <= max(each['threads'][:half]) + MORE_HANDLES
+                      and each['longest gap between images s'] <= HANG_S
+                      for each in found.values() for half in [len(each['MiB']) // 2])
+
+
+def changes(bench: Bench, backend: str) -> Found:
+    """Change the weights of a node with one backend, two models in turn."""
+    from diagnostic_msgs.msg import DiagnosticArray
+    from harness import values, wait_for
+    from stress import threads_and_memory
+
+    from anydepth_core.models.weights import file_hash, resolve_weights
+
+    space, files = f'/{backend}', ('scenes', str(bench.args.other))
+    node = f'{space}/detector'
+    process = bench.start('detector_node', '-r', f'__ns:={space}', backend=backend)
+    bench.peer.wait_active(node)
+    camera = bench.start('demo_camera', '-r', f'image:={space}/image', '-r',
+                         f'__node:={backend}_camera', rate_hz=OTHER_RATE_HZ)
+    status = bench.peer.listen(DiagnosticArray, f'{node}/frame_status')
+    taken, seconds = [], []
+    for index in range(1, bench.args.changes + 1):
+        name = files[index % 2]
+        digits, began = file_hash(resolve_weights(name))[:12], time.monotonic()
+        assert bench.peer.set('weights', name, node).successful
+        wait_for(lambda digits=digits: status and values(
+            status[-1].status[0])['weights'] == digits, f'frame of {name}')
+        seconds.append(time.monotonic() - began)
+        time.sleep(0.5)  # what was freed between two frames is given back after them
+        taken.append(threads_and_memory(process))
+    stamps = [each.header.stamp.sec + each.header.stamp.nanosec / 1e9 for each in status]
+    camera.stop(signal.SIGTERM)
+    assert process.stop(signal.SIGTERM) == 0
+    return {'changes': len(taken), 'longest change s': max(seconds),
+            'longest gap between images s': max(np.diff(stamps).tolist()),
+            'threads': [threads for threads, _ in taken], 'MiB': [mib for _, mib in taken]}
+
+
 def malformed(bench: Bench) -> tuple[Found, bool]:
     """Show the node what no sane program sends; return its account, and whether it adds up."""
     from harness import Camera, wait_for
@@ -218,7 +265,8 @@ def malformed(bench: Bench) -> tuple[Found, bool]:
 
 
 PARTS: dict[str, Callable[[Bench], tuple[Found, bool]]] = {
-    'life': life, 'signals': signals, 'pressure': pressure, 'malformed': malformed}
+    'life': life, 'signals': signals, 'pressure': pressure, 'weights': weights,
+    'malformed': malformed}
 
 
 def quantiles(numbers: list[float]) -> dict[str, float]:
@@ -246,6 +294,7 @@ def main() -> int:
                         'threads for as many networks as ever were loaded at one time')
     parser.add_argument('--frames', type=int, default=150, help='processed under pressure')
     parser.add_argument('--messages', type=int, default=4000, help='malformed images')
+    parser.add_argument('--changes', type=int, default=20, help='of the weights')
     parser.add_argument('--slow-model', default=SLOW_MODEL)
     parser.add_argument('--slow-side', type=int, default=SLOW_SIDE, help='of its input, pixels')
     parser.add_argument('--seed', type=int, default=0)
@@ -265,6 +314,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         args.tiny = untrained(Path(folder, 'tiny.safetensors'))
         args.slow = untrained(Path(folder, 'slow.safetensors'), args.slow_model, args.slow_side)
+        args.other = untrained(Path(folder, 'other.safetensors'), OTHER_MODEL, OTHER_SIDE)
         for name in args.parts or PARTS:
             with bench(args) as corner:
                 found, good = PARTS[name](corner)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 import random
+import re
 import signal
 import threading
 import time
@@ -87,6 +88,14 @@ class Footprint:
                    int(found['Threads']), len(list(Path(f'/proc/{process.popen.pid}/fd')
                                                    .iterdir())),
                    int(found['VmRSS'].split()[0]) / 1024)
+
+
+def threads_and_memory(process: Process) -> tuple[int, int]:
+    """Return how many threads a process has, and its own memory in MiB."""
+    text = Path(f'/proc/{process.popen.pid}/status').read_text()
+    threads, kilobytes = (int(re.search(rf'{key}:\s+(\d+)', text)[1])
+                          for key in ('Threads', 'RssAnon'))
+    return threads, kilobytes // 1024
 
 
 @contextmanager

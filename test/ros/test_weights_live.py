@@ -21,9 +21,11 @@ import pytest
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from safetensors.numpy import load_file, save_file
+from stress import threads_and_memory
 from vision_msgs.msg import LabelInfo
 
 from anydepth_core.models.weights import ModelInfo, file_hash, save_weights
+from anydepth_core.runtime.backends import installed
 
 CUPS = ('ball', 'cup', 'box')
 DOGS = ('dog', 'ball')
@@ -336,11 +338,6 @@ class TestWhileOthersAreLoaded:
         assert 'Traceback' not in process.text
 
 
-def installed() -> list[str]:
-    from anydepth_core.runtime.backends import installed
-    return installed()
-
-
 def test_unconfigured_they_are_checked_and_loaded_by_configure(start, peer, files):
     process = start('detector_node', '-r', '__ns:=/late', autostart='false', score_threshold=0,
                     backend='torch')
@@ -383,17 +380,19 @@ def test_each_of_several_cameras_runs_the_new_ones_and_counts_in_what_suits(star
     assert process.stop() == 0
 
 
-def test_after_many_changes_threads_and_memory_are_those_of_before(camera, peer, files, detector):
-    def state() -> tuple[int, int]:
-        text = Path(f'/proc/{detector.popen.pid}/status').read_text()
-        found = [int(re.search(rf'{key}:\s+(\d+)', text)[1]) for key in ('Threads', 'RssAnon')]
-        return found[0], found[1] // 1024
-    taken = []
+@pytest.mark.parametrize('backend', [name for name in installed() if name != 'onnxruntime'])
+def test_after_many_changes_threads_and_memory_are_those_of_before(start, peer, files, backend):
+    node = f'/{backend}/detector'
+    process = start('detector_node', '-r', f'__ns:=/{backend}', score_threshold=0, device='cpu',
+                    backend=backend)
+    peer.wait_active(node)
+    camera, taken = Camera(peer, node, f'/{backend}/image'), []
     for index in range(12):
         path = files['dogs' if index % 2 else 'detr']
-        assert accepted(peer.set('weights', str(path)))
+        assert accepted(peer.set('weights', str(path), node))
         wait_runs(camera, path)
-        taken.append(state())
-    print(taken, os.cpu_count())
+        taken.append(threads_and_memory(process))
+    print(backend, taken, os.cpu_count())
     assert max(threads for threads, _ in taken[6:]) <= max(threads for threads, _ in taken[:6])
     assert max(mib for _, mib in taken[6:]) < max(mib for _, mib in taken[:6]) + 50
+    assert process.stop() == 0
