@@ -91,6 +91,7 @@ class Session:
                                         parameters.cameras, parameters['profile'],
                                         parameters['router'], parameters.input_size)
             self._undo = undo.pop_all()
+        give_back()
         node.get_logger().info(model.words)
         if model.warning:
             node.get_logger().warning(model.warning)

@@ -46,13 +46,16 @@ def free_bytes(device: str) -> int | None:
 
 
 def give_back() -> None:
-    """Free what is held in cycles, and give the system what is free.
+    """Free what is held in cycles, and give the system what is free; for between two frames.
 
-    Each thread that loads a model has a heap of its own, of which the C library would keep most.
+    Nobody has to look through what is still there again before the next call of this: a collection
+    of it all at any other moment would hold up every thread for a tenth of a second and more.
     """
+    gc.unfreeze()
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
         ctypes.CDLL(None).malloc_trim(0)
+    gc.freeze()
 
 
 def _of_machine() -> int | None:
