@@ -20,8 +20,16 @@ from harness import Camera, Peer, Process, untrained
 from anydepth_ros.isolation import isolated
 from anydepth_ros.transport import with_profile
 
+TIMEOUT_S = 400
 # Fast DDS reads it once in the life of this process.
 os.environ.update(with_profile({}), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that start processes longer: a busy machine is not what they are to find."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker('timeout'):
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.fixture(scope='session')

@@ -32,8 +32,9 @@ from anydepth_ros.conversions import to_image
 
 CLASSES = ('ball', 'cup', 'box')
 ROOT = Path(__file__).resolve().parents[2]
-# How long a process may take to start or answer on a machine that is busy with other things.
-PATIENCE_S = 60.0
+# How long a process may take to start or answer on a machine that is busy with other things: a
+# tenth of a core is enough.
+PATIENCE_S = 120.0
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=50)
 NODE_VARIABLES = {'OMP_NUM_THREADS': '1'}
