@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 import resource
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -75,6 +77,24 @@ def test_the_tightest_limit_counts(tmp_path, monkeypatch):
     assert memory.free_bytes('cpu') > 150
     monkeypatch.setattr(resource, 'getrlimit', lambda _: (0, 0))
     assert memory.free_bytes('cpu') == 0
+
+
+def test_what_is_there_is_looked_through_once_and_what_becomes_of_no_use_is_freed_the_next_time():
+    class Ring:
+        def __init__(self) -> None:
+            self.own = self
+    ring = Ring()
+    gone = weakref.ref(ring)
+    try:
+        memory.give_back()
+        assert gc.get_freeze_count() > 10_000
+        del ring
+        gc.collect()
+        assert gone() is not None  # no collection looks at it
+        memory.give_back()
+        assert gone() is None
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.slow
