@@ -8,9 +8,10 @@ within a graph only (docs/decisions/0005). The parts hand maps over in that layo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import functools
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,31 @@ from anydepth_core.depth import Depth
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.cores import thread_count
-from anydepth_core.runtime.export.unfold import Choice, Part, split
+from anydepth_core.runtime.export.unfold import Condition, Part, split
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
 # Two threads that ask at once would get one each from the cache alone.
 ASKING_FOR_CORE = threading.Lock()
+
+
+class Step(NamedTuple):
+    """A part of the network, or a choice between two, ready to run.
+
+    What it was made of is not kept: OpenVINO has laid the weights out for itself.
+
+    Attributes:
+        condition: what a choice asks of a depth; None for a part that always runs.
+        request: runs if the condition holds.
+        otherwise: runs else; None if the outputs are then the values `unchanged`.
+        outputs, unchanged: see Choice.
+    """
+
+    condition: Condition | None
+    request: Any
+    otherwise: Any = None
+    outputs: Sequence[str] = ()
+    unchanged: Sequence[str] = ()
 
 
 class OpenVinoBackend:
@@ -40,13 +60,10 @@ class OpenVinoBackend:
         self.precision = precision
         config = _config(name, precision)
 
-        steps = split(network.onnx)
         tensors: dict[str, openvino.Tensor] = {}
 
-        def compiled(part: Part | None) -> Any:
+        def compiled(part: Part) -> Any:
             """Return the request of a part, bound to the tensors it shares with the others."""
-            if part is None:
-                return None
             model = core().read_model(part.model.SerializeToString(), b'')
             request = core().compile_model(model, name, config).create_infer_request()
             for port in (*model.inputs, *model.outputs):
@@ -56,9 +73,11 @@ class OpenVinoBackend:
                 request.set_tensor(value, tensors[value])
             return request
 
-        self._steps = [(step, compiled(step.yes if isinstance(step, Choice) else step),
-                        compiled(step.no if isinstance(step, Choice) else None))
-                       for step in steps]
+        self._steps = [
+            Step(None, compiled(step)) if isinstance(step, Part) else
+            Step(step.condition, compiled(step.yes), step.no and compiled(step.no), step.outputs,
+                 step.unchanged)
+            for step in split(network.onnx)]
         self._values = {value: tensor.data for value, tensor in tensors.items()}
         # One set of tensors; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
@@ -81,11 +100,11 @@ class OpenVinoBackend:
             values['images'][:] = image
             if 'decoder_layers' in values:
                 values['decoder_layers'][:] = layers
-            for step, request, otherwise in self._steps:
-                if isinstance(step, Part) or step.taken(flags, layers):
-                    request.infer()
-                elif otherwise is not None:
-                    otherwise.infer()
+            for step in self._steps:
+                if step.condition is None or step.condition.holds(flags, layers):
+                    step.request.infer()
+                elif step.otherwise is not None:
+                    step.otherwise.infer()
                 else:
                     for name, same in zip(step.outputs, step.unchanged):
                         values[name][:] = values[same]
@@ -123,12 +142,18 @@ def _resolve(device: str) -> str:
     return wanted
 
 
-def _config(device: str, precision: str) -> dict[str, Any]:
+def precisions(device: str) -> list[str]:
+    """Return what a device computes in; some processors have 'bf16' in their hardware."""
     capable = {'FP32', *core().get_property(device, 'OPTIMIZATION_CAPABILITIES')}
-    if precision not in PRECISIONS or precision.upper() not in capable:
-        known = [name for name in PRECISIONS if name.upper() in capable]
+    return [name for name in PRECISIONS if name.upper() in capable]
+
+
+def _config(device: str, precision: str) -> dict[str, Any]:
+    known = precisions(device)
+    if precision not in known:
         raise BackendError(f'precision {precision!r} is not what OpenVINO computes in on '
                            f'{device.lower()}; valid: {" ".join(known)}')
+    # Where this is not said OpenVINO computes in bf16 on processors that have it.
     config: dict[str, Any] = {'INFERENCE_PRECISION_HINT': PRECISIONS[precision],
                               'PERFORMANCE_HINT': 'LATENCY'}
     if device == 'CPU':

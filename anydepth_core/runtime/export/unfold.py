@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -64,29 +65,39 @@ class Part:
         return [each.name for each in self.model.graph.output]
 
 
+class Condition(NamedTuple):
+    """What a choice asks of a depth.
+
+    Attributes:
+        stage: position of the stage in `full_stages` that decides; None for a decoder layer.
+        layers: a decoder layer runs if there are more than this many.
+    """
+
+    stage: int | None
+    layers: int
+
+    def holds(self, full_stages: Sequence[bool], decoder_layers: int) -> bool:
+        """Return the answer."""
+        return decoder_layers > self.layers if self.stage is None else full_stages[self.stage]
+
+
 @dataclass(frozen=True)
 class Choice:
     """Two parts of which a depth runs one.
 
     Attributes:
-        stage: position of the stage in `full_stages` that decides; None for a decoder layer.
-        layers: a decoder layer runs if there are more than this many.
-        yes: what runs then.
+        condition: what decides.
+        yes: what runs if it holds.
         no: what runs else; None if the inputs named in `unchanged` are the outputs.
         outputs: names of the values that either way makes.
         unchanged: see `no`.
     """
 
-    stage: int | None
-    layers: int
+    condition: Condition
     yes: Part
     no: Part | None
     outputs: list[str]
     unchanged: list[str]
-
-    def taken(self, full_stages: Sequence[bool], decoder_layers: int) -> bool:
-        """Return whether `yes` runs."""
-        return decoder_layers > self.layers if self.stage is None else full_stages[self.stage]
 
 
 def split(model: ModelProto) -> list[Part | Choice]:
@@ -95,12 +106,12 @@ def split(model: ModelProto) -> list[Part | Choice]:
     types = {each.name: each for each in _described(whole)}
     constants = {each.name: each for each in whole.graph.initializer}
     ends = [each.name for each in whole.graph.output]
-    conditions = {name for node in whole.graph.node if node.op_type == 'If' for name in node.input}
-    control = [node for node in whole.graph.node if node.output[0] in conditions]
-    decisions = {node.output[0]: _decision(node, constants) for node in control}
+    asked = {name for node in whole.graph.node if node.op_type == 'If' for name in node.input}
+    conditions = {node.output[0]: _condition(node, constants) for node in whole.graph.node
+                  if node.output[0] in asked}
     runs: list[list[NodeProto]] = [[]]
     for node in whole.graph.node:
-        if node.output[0] in decisions:
+        if node.output[0] in conditions:
             continue
         if node.op_type == 'If':
             runs += [[node], []]
@@ -111,7 +122,7 @@ def split(model: ModelProto) -> list[Part | Choice]:
         if not run:
             continue
         if run[0].op_type == 'If':
-            steps.append(_choice(run[0], decisions[run[0].input[0]], types))
+            steps.append(_choice(run[0], conditions[run[0].input[0]], types))
             continue
         read_later = {*ends, *(name for later in runs[index + 1:] for node in later
                                for name in _reads(node))}
@@ -156,20 +167,18 @@ def _localise(graph: GraphProto, constants: dict[str, TensorProto], prefix: str 
         graph.initializer[-1].name = local
 
 
-def _decision(node: NodeProto, constants: dict[str, TensorProto]) -> tuple[int | None, int]:
-    """Return what a condition asks: the position of a stage, or a number of layers."""
+def _condition(node: NodeProto, constants: dict[str, TensorProto]) -> Condition:
     number = int(numpy_helper.to_array(constants[node.input[1]]))
-    return (number, 0) if node.op_type == 'Gather' else (None, number)
+    return Condition(number, 0) if node.op_type == 'Gather' else Condition(None, number)
 
 
-def _choice(node: NodeProto, decision: tuple[int | None, int],
-            types: dict[str, ValueInfoProto]) -> Choice:
+def _choice(node: NodeProto, condition: Condition, types: dict[str, ValueInfoProto]) -> Choice:
     way = {attribute.name: attribute.g for attribute in node.attribute}
     yes, no = way['then_branch'], way['else_branch']
     outputs = list(node.output)
     unchanged = ([each.input[0] for each in no.node]
                  if all(each.op_type == 'Identity' for each in no.node) else [])
-    return Choice(*decision, _inner(yes, outputs, types),
+    return Choice(condition, _inner(yes, outputs, types),
                   None if unchanged else _inner(no, outputs, types), outputs, unchanged)
 
 
