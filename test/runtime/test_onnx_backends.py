@@ -193,7 +193,31 @@ os.kill(os.getpid(), signal.SIGUSR1)
 
 def test_auto_is_the_quickest_that_is_here(weights_file):
     assert Detector.open(weights_file, device='cpu').backend == installed()[0]
-    assert Detector.open(weights_file, device='cpu', precision='bf16').backend == 'torch'
+
+
+def test_bf16_is_for_openvino_where_the_processor_has_it(weights_file):
+    pytest.importorskip('openvino', reason='the package openvino is not installed')
+    from anydepth_core.runtime.backends.openvino_backend import precisions
+
+    found = Detector.open(weights_file, device='cpu', precision='bf16')
+    assert found.backend == ('openvino' if 'bf16' in precisions('CPU') else 'torch')
+    best = found.detect(IMAGES[0], **LOW).scores[0]
+    exact = Detector.open(weights_file, backend='torch', device='cpu').detect(IMAGES[0], **LOW)
+    assert best == pytest.approx(exact.scores[0], rel=0.1)
+
+
+@pytest.mark.parametrize('precision, kind', [('fp32', 'f32'), ('bf16', 'bf16')])
+def test_openvino_computes_in_what_was_asked_for(weights_file, precision, kind):
+    """By itself it computes in bf16 on processors that have it."""
+    pytest.importorskip('openvino', reason='the package openvino is not installed')
+    from anydepth_core.runtime.backends.openvino_backend import OpenVinoBackend, precisions
+
+    if precision not in precisions('CPU'):
+        pytest.skip(f'this processor does not compute in {precision}')
+    backend = OpenVinoBackend(open_network(weights_file), device='cpu', precision=precision)
+    for step in backend._steps:
+        hint = step.request.get_compiled_model().get_property('INFERENCE_PRECISION_HINT')
+        assert hint.get_type_name() == kind
 
 
 @pytest.mark.parametrize('settings, message', [

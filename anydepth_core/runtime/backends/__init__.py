@@ -44,10 +44,14 @@ def installed(registry: Mapping[str, Row] = BACKENDS) -> list[str]:
 def best(network: Network, device: str, precision: str) -> str:
     """Return the backend that 'auto' means.
 
-    PyTorch for GPUs and for precisions other than fp32, the quickest of the others for a CPU.
+    On a CPU the quickest one that computes in the precision, on GPUs PyTorch.
     """
     here = [name for name in installed() if name != 'torch' or network.graph is None]
     on_cpu = device == 'cpu' or (device == 'auto' and not torch.cuda.is_available())
+    if network.graph is None and on_cpu and precision == 'bf16' and 'openvino' in here:
+        from anydepth_core.runtime.backends.openvino_backend import precisions
+
+        return 'openvino' if precision in precisions('CPU') else 'torch'
     if network.graph is None and not (on_cpu and precision == 'fp32'):
         return 'torch'
     if not here:
