@@ -79,6 +79,8 @@ def main() -> int:
     args = parser.parse_args()
     if unknown := set(args.names) - set(PEERS):
         parser.error(f'unknown {" ".join(sorted(unknown))}; valid: {" ".join(PEERS)}')
+    if args.frames < 2:
+        parser.error('quartiles need at least 2 frames')
     users = dict(os.environ)
     share_cores()
     os.environ['OMP_NUM_THREADS'] = str(args.threads)  # before any library reads it
