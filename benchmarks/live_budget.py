@@ -5,11 +5,11 @@
 Three processes on a real DDS: the demo camera, the node `detector`, which measures its profile at
 start, and this one, which sets budgets and hears what each frame cost:
 
-    steps, sawtooth  `target_fps` between what full and base allow; the error is that of the mean
-                     cost of 30 frames, against the mean of the budgets in force for them
+    steps, sawtooth  `target_fps` between what full and base allow in the node (the profile was
+                     measured with nothing else running); the error is that of the mean cost of 30
+                     frames, against the mean of the budgets in force for them
     steady           `latency_budget_ms` halfway between the 95th percentiles that base and full
-                     have in the node (the profile was measured with nothing else running); how
-                     many frames take longer
+                     have in the node; how many frames take longer
     hog              processes that take cores away, three times: one, or as many more as it takes
                      until full misses a latency budget beside them by a tenth or more which full
                      keeps without them, and base beside them, with a tenth to spare; seconds until
@@ -86,11 +86,6 @@ class Bench:
     profile: Profile
     children: Sequence[Child]
 
-    def between(self, share: float, quantile: str) -> float:
-        """Return the milliseconds so far on the way from the cheapest depth to the dearest."""
-        known = [getattr(entry, quantile) for entry in self.profile.entries]
-        return float(min(known) + share * (max(known) - min(known)))
-
     def keep(self, name: str, budget_ms: float, seconds: float) -> None:
         """Set a budget and let frames pass."""
         self.listener.set_parameter(
@@ -102,11 +97,15 @@ class Bench:
 
     def taken(self, depth: str, seconds: float) -> float:
         """Return the 95th percentile, in ms, of the frames at one depth now."""
+        return float(np.percentile(self.at(depth, seconds), 95))
+
+    def at(self, depth: str, seconds: float) -> NDArray[np.float64]:
+        """Return what each frame at one depth takes now, in ms."""
         self.listener.set_parameter('depth', depth)
         time.sleep(0.5)
         first = len(self.costs.frames)
         time.sleep(seconds)
-        return float(np.percentile(self.costs.of(slice(first, None))[0], 95))
+        return self.costs.of(slice(first, None))[0]
 
     def violations(self, budget_ms: float, seconds: float) -> float:
         """Return which share of the frames that come in so many seconds is above the budget."""
@@ -193,10 +192,12 @@ def running(args: argparse.Namespace) -> Iterator[Bench]:
 
 def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, float]:
     """Return the relative errors of the mean cost of 30 frames while budgets change."""
-    bench.keep('target_fps', bench.between(shares[0], 'mean_ms'), 2.0)
+    base, full = (float(bench.at(depth, 4.0).mean()) for depth in ('base', 'full'))
+    wanted_ms = [base + share * (full - base) for share in shares]
+    bench.keep('target_fps', wanted_ms[0], 2.0)
     first = len(bench.costs.frames) + SETTLED
-    for share in shares:
-        bench.keep('target_fps', bench.between(share, 'mean_ms'), seconds)
+    for budget in wanted_ms:
+        bench.keep('target_fps', budget, seconds)
     costs, budgets = bench.costs.of(slice(first, None))
     if len(costs) < 2 * WINDOW:
         raise AnyDepthError(f'only {len(costs)} frames came; raise --seconds')
@@ -204,7 +205,7 @@ def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, 
     kept, wanted = (np.convolve(each, window, 'valid') for each in (costs, budgets))
     errors = np.abs(kept - wanted) / wanted
     return {'error_mean': float(errors.mean()), 'error_p95': float(np.percentile(errors, 95)),
-            'frames': len(costs)}
+            'frames': len(costs), 'base_ms': base, 'full_ms': full}
 
 
 def steady(bench: Bench, seconds: float) -> dict[str, float]:
