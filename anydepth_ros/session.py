@@ -90,6 +90,7 @@ class Session:
             self.change = WeightsChange(lambda: self._model, self._load, weights_loaded,
                                         parameters.cameras, parameters['profile'],
                                         parameters['router'], parameters.input_size)
+            self.change.prepare()
             self._undo = undo.pop_all()
         give_back()
         node.get_logger().info(model.words)

@@ -66,6 +66,12 @@ class WeightsChange:
         self._judged: Header | None = None
         self._header: Header | None = None
 
+    def prepare(self) -> None:
+        """Look at the head of what runs: another file of its network is then judged at once."""
+        running = self._running()
+        if running:
+            read_header(running.weights, self._input_size)
+
     @property
     def loading(self) -> str:
         """The weights that are being loaded; empty: none are."""

@@ -9,8 +9,9 @@ is data from strangers: nothing in it is executed, and every field is checked be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+import functools
 import hashlib
 from importlib import resources
 import itertools
@@ -77,7 +78,7 @@ def load_weights(name_or_path: str | Path) -> tuple[AnyDepthModel, ModelInfo]:
     """
     path = resolve_weights(name_or_path)
     with _opened(path) as file:
-        model, info = _fitting(path, file)
+        model, info = _fitting(path, file, create_model)
         expected = _stored_tensors(model)
         with torch.no_grad():
             for name, tensor in expected.items():
@@ -89,15 +90,16 @@ def load_weights(name_or_path: str | Path) -> tuple[AnyDepthModel, ModelInfo]:
 def check_weights(name_or_path: str | Path) -> tuple[AnyDepthModel, ModelInfo]:
     """Return what `load_weights` would, from the head of the file alone: a model without numbers.
 
-    It is on the device 'meta', so that no memory is taken; it takes a tenth of a second. That the
-    numbers are finite is not known yet.
+    It is on the device 'meta', so that no memory is taken, and belongs to all who ask: do not
+    change it. It takes tenths of a second, and hundredths where the network was asked for before.
+    That the numbers are finite is not known yet.
 
     Raises:
         WeightsError: as `load_weights`.
     """
     path = resolve_weights(name_or_path)
-    with _opened(path) as file, torch.device('meta'):
-        return _fitting(path, file)
+    with _opened(path) as file:
+        return _fitting(path, file, _blank)
 
 
 def packaged_weights() -> list[str]:
@@ -151,23 +153,32 @@ def _opened(path: Path) -> Iterator[Any]:
         raise WeightsError(f'{path}: {_damage(path)}; get the file again') from error
 
 
-def _fitting(path: Path, file: Any) -> tuple[AnyDepthModel, ModelInfo]:
-    """Return a new model for an opened file, after making sure that its tensors fit."""
+@functools.lru_cache(maxsize=8)
+def _blank(name: str, num_classes: int) -> AnyDepthModel:
+    """Return a model without numbers; making its thousands of modules is what takes time."""
+    with torch.device('meta'):
+        return create_model(name, num_classes)
+
+
+def _fitting(path: Path, file: Any, create: Callable[[str, int], AnyDepthModel],
+             ) -> tuple[AnyDepthModel, ModelInfo]:
+    """Return a model for an opened file, after making sure that its tensors fit.
+
+    Args:
+        path: of the file, for messages.
+        file: the opened file.
+        create: makes the model from its name and number of classes.
+    """
     info = read_metadata(path, file.metadata())
-    model = _create(path, info)
+    try:
+        model = create(info.model, len(info.class_names))
+    except AnyDepthError as error:
+        raise WeightsError(f'{path}: {error}') from error
+    info.require_stride(path, model.stride)
     parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     _refuse_other_shapes(path, info, _stored_tensors(model), {
         name: (tuple(part.get_shape()), part.get_dtype()) for name, part in parts.items()})
     return model, info
-
-
-def _create(path: Path, info: ModelInfo) -> AnyDepthModel:
-    try:
-        model = create_model(info.model, len(info.class_names))
-    except AnyDepthError as error:
-        raise WeightsError(f'{path}: {error}') from error
-    info.require_stride(path, model.stride)
-    return model
 
 
 def _stored_tensors(model: nn.Module) -> dict[str, Tensor]:

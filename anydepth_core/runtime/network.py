@@ -121,7 +121,7 @@ class Header:
 def read_header(weights: str | Path, input_size: tuple[int, int] | None = None) -> Header:
     """Return what a file says, after making sure that it fits the model that it names.
 
-    Takes a tenth of a second and no memory; an ONNX file has to be read as a whole.
+    Takes no memory and little time, see `check_weights`; an ONNX file is read as a whole.
 
     Args:
         weights: as `open_network` takes it.
