@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
 CANDIDATES = 10
 SCORE_POWER = 0.5
@@ -30,12 +30,12 @@ class Targets(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Which object each of N anchor points answers for.
+    """Which object each of N anchor points answers for, in each of B images.
 
     Attributes:
-        foreground: (N,) bool, the point answers for an object.
-        object_index: (N,) int64 index into the targets; 0 where not foreground.
-        scores: (N, C) float, the soft class target: zero but at the object's class.
+        foreground: (B, N) bool, the point answers for an object.
+        object_index: (B, N) int64 index into the image's targets; 0 where not foreground.
+        scores: (B, N, C) float, the soft class target: zero but at the object's class.
     """
 
     foreground: Tensor
@@ -44,14 +44,15 @@ class Assignment(NamedTuple):
 
 
 @torch.no_grad()
-def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Targets) -> Assignment:
-    """Assign the anchor points of one image.
+def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targets],
+           ) -> Assignment:
+    """Assign the anchor points of every image of a batch, without asking a GPU for a number.
 
     Args:
-        scores: (N, C) class probabilities in [0, 1].
-        boxes: (N, 4) predicted corners in pixels.
+        scores: (B, N, C) class probabilities in [0, 1].
+        boxes: (B, N, 4) predicted corners in pixels.
         points: (N, 2) anchor points in pixels.
-        targets: the image's objects; may be none.
+        targets: the objects of each image; may be none.
 
     Each object takes the ten points inside it whose `score^0.5 * overlap^6` is highest; a point
     that several objects want answers for the one it overlaps most. An object's best point gets its
@@ -62,32 +63,51 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Targets) -> A
     stride reaches one stride around its centre. Otherwise small objects, whose alignment starts
     near zero, would never be learned.
     """
-    count, objects = len(points), len(targets.labels)
-    if objects == 0:
-        return Assignment(torch.zeros(count, dtype=torch.bool, device=points.device),
-                          torch.zeros(count, dtype=torch.long, device=points.device),
-                          torch.zeros_like(scores, dtype=torch.float32))
-    inside = _inside(points, targets.boxes.float())
-    overlap = box_iou(targets.boxes.float(), boxes.float()) * inside
-    alignment = (scores.float().T[targets.labels] ** SCORE_POWER) * overlap ** OVERLAP_POWER
-    chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, count), dim=1).indices
+    labels = torch.cat([t.labels for t in targets])
+    goals = torch.cat([t.boxes for t in targets]).float()
+    counts = torch.tensor([len(t.labels) for t in targets])
+    images = torch.arange(len(targets)).repeat_interleave(counts)
+    indices = torch.arange(len(images)) - (counts.cumsum(0) - counts)[images]
+    images, indices = images.to(labels.device), indices.to(labels.device)[:, None]
+
+    inside = _inside(points, goals)
+    overlap = _overlap(goals, boxes.float(), images) * inside
+    of_label = scores.float().transpose(1, 2)[images, labels]
+    alignment = of_label ** SCORE_POWER * overlap ** OVERLAP_POWER
+    chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, len(points)), dim=1).indices
     wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
+
     rival = torch.where(wanted, overlap, -torch.ones_like(overlap))
-    object_index = rival.argmax(dim=0)
-    foreground = wanted.any(dim=0)
-    taken = wanted & (torch.arange(objects, device=points.device)[:, None] == object_index)
+    rows = images[:, None].expand_as(rival)
+    best = torch.full_like(scores[..., 0], -1, dtype=torch.float32).scatter_reduce_(
+        0, rows, rival, 'amax')
+    foreground = best >= 0
+    first = torch.where(wanted & (rival == best[images]), indices, len(images))
+    object_index = torch.full_like(best, len(images), dtype=torch.long).scatter_reduce_(
+        0, rows, first, 'amin')
+    taken = wanted & (first == object_index[images])
+
     alignment, overlap = alignment * taken, overlap * taken
     strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=TINY) \
         * overlap.amax(dim=1, keepdim=True)
     soft = torch.zeros_like(scores, dtype=torch.float32)
-    rows = foreground.nonzero()[:, 0]
-    winners = object_index[rows]
-    soft[rows, targets.labels[winners]] = strength[winners, rows]
+    soft.transpose(1, 2).index_put_((images, labels), strength, accumulate=True)
     return Assignment(foreground, object_index * foreground, soft)
+
+
+def _overlap(goals: Tensor, boxes: Tensor, images: Tensor) -> Tensor:
+    """Return (M, N) the IoU of each of M objects with the (B, N, 4) boxes of its image."""
+    left, top, right, bottom = boxes.permute(2, 0, 1)[:, images]
+    goal_left, goal_top, goal_right, goal_bottom = goals.T[..., None]
+    shared = (torch.minimum(right, goal_right) - torch.maximum(left, goal_left)).clamp(min=0) \
+        * (torch.minimum(bottom, goal_bottom) - torch.maximum(top, goal_top)).clamp(min=0)
+    areas = (right - left) * (bottom - top) \
+        + (goal_right - goal_left) * (goal_bottom - goal_top)
+    return shared / (areas - shared)
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
     """Return (M, N): whether each point lies inside each box, grown to SMALLEST_SIDE."""
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=SMALLEST_SIDE) / 2
-    return ((points[None] - centre[:, None]).abs() < half[:, None]).all(dim=-1)
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
+    half = (boxes[..., 2:] - boxes[..., :2]).clamp(min=SMALLEST_SIDE) / 2
+    return ((points - centre[..., None, :]).abs() < half[..., None, :]).all(dim=-1)

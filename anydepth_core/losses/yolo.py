@@ -27,10 +27,9 @@ class YoloLossWeights:
 
 
 def assign_batch(outputs: DenseOutputs, targets: Sequence[Targets]) -> Assignment:
-    """Assign every image of a batch; the fields gain a leading batch dimension."""
-    scores, boxes = outputs.logits.detach().sigmoid(), outputs.boxes.detach()
-    each = [assign(s, b, outputs.points, t) for s, b, t in zip(scores, boxes, targets)]
-    return Assignment(*(torch.stack(field) for field in zip(*each)))
+    """Assign the anchor points of every image of a batch."""
+    return assign(outputs.logits.detach().sigmoid(), outputs.boxes.detach(), outputs.points,
+                  targets)
 
 
 def yolo_loss(outputs: DenseOutputs, targets: Sequence[Targets], assignment: Assignment,
@@ -46,8 +45,9 @@ def yolo_loss(outputs: DenseOutputs, targets: Sequence[Targets], assignment: Ass
                                                           reduction='sum') / total
     foreground = assignment.foreground
     weight = assignment.scores.sum(dim=-1)[foreground]
-    goal = torch.cat([t.boxes[a][f] if len(t.boxes) else t.boxes.new_zeros((0, 4)) for t, a, f in
-                      zip(targets, assignment.object_index, foreground)]).float()
+    firsts = torch.tensor([0, *(len(t.boxes) for t in targets[:-1])]).cumsum(0)
+    objects = (assignment.object_index + firsts.to(foreground.device)[:, None])[foreground]
+    goal = torch.cat([t.boxes for t in targets])[objects].float()
     boxes = outputs.boxes[foreground].float()
     box = (complete_box_iou_loss(boxes, goal) * weight).sum() / total
     batch, anchor = foreground.nonzero(as_tuple=True)

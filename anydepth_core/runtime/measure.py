@@ -19,6 +19,7 @@ from anydepth_core.models.count import count_gflops
 from anydepth_core.models.registry import create_model
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.detector import Detector
+from anydepth_core.runtime.memory import forget_peak, peak_bytes
 from anydepth_core.runtime.profile import Profile, ProfileEntry, ProfileKey
 
 FEWEST_FRAMES = 10
@@ -75,14 +76,17 @@ def measure(detector: Detector, depths: Sequence[Depth], image: NDArray[np.uint8
         raise AnyDepthError(f'a profile needs at least one depth and {FEWEST_FRAMES} frames')
     detector.warm_up(depths)
     taken: dict[Depth, list[float]] = {depth: [] for depth in depths}
+    peaks: dict[Depth, int] = {}
     for done in range(frames):
         for depth in depths:
+            forget_peak(detector.device)
             taken[depth].append(detector.detect(image, depth=depth).timing.total_ms)
+            peaks[depth] = max(peaks.get(depth, 0), peak_bytes(detector.device) or 0)
         progress(done + 1, frames)
     model = create_model(detector.model_name, len(detector.class_names))
     entries = tuple(
         _entry(depth, taken[depth], count_gflops(model, depth, detector.input_size),
-               detector.info.ap.get(str(depth))) for depth in depths)
+               detector.info.ap.get(str(depth)), peaks[depth]) for depth in depths)
     return Profile(key=profile_key(detector), model=detector.model_name, entries=entries,
                    frames=frames, created_by=created_by)
 
@@ -109,11 +113,11 @@ def resident_bytes() -> int:
 
 
 def _entry(depth: Depth, milliseconds: Iterable[float], gflops: float, ap: float | None,
-           ) -> ProfileEntry:
+           peak: int) -> ProfileEntry:
     values = np.array(list(milliseconds))
     p50, p95, p99 = (float(each) for each in np.percentile(values, (50, 95, 99)))
     return ProfileEntry(depth=depth, gflops=gflops, mean_ms=float(values.mean()), p50_ms=p50,
-                        p95_ms=p95, p99_ms=p99, ap=ap)
+                        p95_ms=p95, p99_ms=p99, ap=ap, memory_mb=peak / 1e6 or None)
 
 
 def _processor() -> str:

@@ -1,8 +1,8 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory for a second network beside one that runs: what is free, what it takes, giving it back.
+"""Memory: what is free, what a network takes, what a process took at most, giving it back.
 
-The first two are estimates. What loading takes at its height was measured with 7 million
+The first two are estimates, for a second network beside one that runs. What loading takes at its height was measured with 7 million
 parameters at 640x640 on a CPU, which a test repeats: 5 times the weights with PyTorch, 34 times
 with OpenVINO where the graph has to be exported first. What a GPU needs was not measured.
 """
@@ -43,6 +43,26 @@ def free_bytes(device: str) -> int | None:
         return int(torch.cuda.mem_get_info(number)[0]) + cached
     known = [free for free in (_of_machine(), _of_container(), _of_process()) if free is not None]
     return max(0, min(known)) if known else None
+
+
+def forget_peak(device: str) -> None:
+    """Let `peak_bytes` tell what is taken from here on."""
+    if device.startswith('cuda'):
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):  # then it stays the most there ever was
+        Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
+
+
+def peak_bytes(device: str) -> int | None:
+    """Return the most that this process took since `forget_peak`; None if nobody tells.
+
+    Of a CPU's memory that is all that is resident, libraries too; of a GPU's what PyTorch holds.
+    """
+    if device.startswith('cuda'):
+        return int(torch.cuda.max_memory_reserved(device)) or None
+    kilobytes = None if device != 'cpu' else _number(Path('/proc/self/status'), r'VmHWM:\s+(\d+)')
+    return None if kilobytes is None else 1024 * kilobytes
 
 
 def give_back() -> None:

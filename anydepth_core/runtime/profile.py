@@ -26,6 +26,7 @@ FORMAT = 'anydepth-profile'
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 * 2 ** 20
 MEASURE = 'measure one on this device'
+OPTIONAL_COSTS = ('energy_j', 'memory_mb')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,8 @@ class ProfileEntry:
         mean_ms, p50_ms, p95_ms, p99_ms: of the total time of a frame.
         ap: average precision in [0, 1]; None if not measured.
         energy_j: joules of one frame, measured as the budget will be; None if not measured.
+        memory_mb: the most that the process took while frames of this depth ran, in megabytes of
+            the machine's memory, or of the GPU's; None if nobody told.
 
     Raises:
         ProfileError: a number is not finite or not above 0, or the quantiles fall.
@@ -101,11 +104,12 @@ class ProfileEntry:
     p99_ms: float
     ap: float | None = None
     energy_j: float | None = None
+    memory_mb: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ('gflops', 'mean_ms', 'p50_ms', 'p95_ms', 'p99_ms', 'energy_j'):
+        for name in ('gflops', 'mean_ms', 'p50_ms', 'p95_ms', 'p99_ms', *OPTIONAL_COSTS):
             value = getattr(self, name)
-            _require((value is None and name == 'energy_j')
+            _require((value is None and name in OPTIONAL_COSTS)
                      or (_is_number(value) and value > 0),
                      f'{self.depth}: {name!r} {value!r} is not a number above 0 and below 1e15')
         _require(self.p50_ms <= self.p95_ms <= self.p99_ms,
@@ -302,7 +306,7 @@ def _from_json(document: object) -> Profile:
 
 def _entry(row: object, depths: DepthSpace) -> ProfileEntry:
     table = dict(_table(row, 'an entry', [each.name for each in fields(ProfileEntry)],
-                        ('ap', 'energy_j')))
+                        ('ap', *OPTIONAL_COSTS)))
     _require(isinstance(table['depth'], str), f"'depth' {table['depth']!r} is not text")
     return ProfileEntry(**{**table, 'depth': depths.parse(table['depth'])})
 

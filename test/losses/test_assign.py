@@ -7,7 +7,8 @@ from __future__ import annotations
 import torch
 from torchvision.ops import box_iou
 
-from anydepth_core.losses.assign import CANDIDATES, Targets, assign
+from anydepth_core.losses.assign import CANDIDATES, Assignment, Targets
+from anydepth_core.losses.assign import assign as assign_batch
 
 
 def case(seed: int, objects: int, classes: int = 3, side: int = 8) -> tuple:
@@ -22,6 +23,12 @@ def case(seed: int, objects: int, classes: int = 3, side: int = 8) -> tuple:
     size = torch.rand(objects, 2, generator=generator) * 24 + 9
     labels = torch.randint(0, classes, (objects,), generator=generator)
     return scores, boxes, points, Targets(labels, torch.cat((corner, corner + size), dim=1))
+
+
+def assign(scores, boxes, points, targets: Targets) -> Assignment:
+    """Assign a batch of this image alone; return what became of the image."""
+    return Assignment(*(field[0] for field in assign_batch(scores[None], boxes[None], points,
+                                                           [targets])))
 
 
 def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
@@ -54,6 +61,7 @@ def test_equals_the_definition() -> None:
         fast = assign(scores, boxes, points, targets)
         slow = slow_assign(scores, boxes, points, targets)
         assert set(fast.foreground.nonzero()[:, 0].tolist()) == set(slow)
+        assert set(fast.scores.sum(-1).nonzero()[:, 0].tolist()) <= set(slow)
         for point, (index, value) in slow.items():
             assert fast.object_index[point] == index
             label = targets.labels[index]
@@ -87,3 +95,13 @@ def test_a_badly_predicted_small_object_is_still_assigned() -> None:
         points_of = assigned.foreground & (assigned.object_index == index)
         assert points_of.any()
         assert assigned.scores[points_of].sum() > 0
+
+
+def test_no_image_of_a_batch_touches_another() -> None:
+    cases = [case(seed, objects) for seed, objects in enumerate((3, 0, 7, 1))]
+    scores, boxes, points, _ = zip(*cases)
+    together = assign_batch(torch.stack(scores), torch.stack(boxes), points[0],
+                            [targets for *_, targets in cases])
+    for index, alone in enumerate(assign(*each) for each in cases):
+        for one, other in zip(together, alone):
+            assert torch.equal(one[index], other)

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import os
 
+import numpy as np
 import pytest
 
 from anydepth_core.cli import main
@@ -39,6 +41,7 @@ def test_command_measures_prunes_and_writes(weights_file, detector, tmp_path, ca
     model, _ = load_weights(weights_file)
     for entry in found.entries:
         assert entry.gflops == count_gflops(model, entry.depth, (96, 128))
+        assert entry.memory_mb is not None and 20e6 < 1e6 * entry.memory_mb < 64e9
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 4
     assert sum(line.endswith('yes') for line in table) == len(found.entries)
@@ -77,9 +80,24 @@ def test_ap_of_the_weights_is_kept(detector, monkeypatch):
         measure(detector, [], pictures())
 
 
-def pictures():
-    import numpy as np
+def test_memory_is_the_most_of_the_frames_of_a_depth(detector, monkeypatch):
+    """Also of what was given back before the frame ended."""
+    real = detector.detect
 
+    def detect(image, *, depth):
+        if depth == detector.depths.full:
+            np.ones(10 ** 8, np.uint8)
+        return real(image, depth=depth)
+
+    monkeypatch.setattr(detector, 'detect', detect)
+    full, base = measure(detector, [detector.depths.full, detector.depths.base], pictures(),
+                         frames=10).entries
+    if not os.access('/proc/self/clear_refs', os.W_OK):
+        pytest.skip('this system tells no peak of memory')
+    assert 80 < full.memory_mb - base.memory_mb < 120
+
+
+def pictures():
     return np.zeros((50, 60, 3), np.uint8)
 
 

@@ -27,7 +27,8 @@ KEY = ProfileKey(device='Test Device (8 threads)', backend='torch', precision='f
 
 def entry(depth: str, ms: float, ap: float | None = None, gflops: float = 10.0) -> ProfileEntry:
     return ProfileEntry(depth=SPACE.parse(depth), gflops=gflops, mean_ms=ms, p50_ms=ms,
-                        p95_ms=1.1 * ms, p99_ms=1.2 * ms, ap=ap, energy_j=ms / 10)
+                        p95_ms=1.1 * ms, p99_ms=1.2 * ms, ap=ap, energy_j=ms / 10,
+                        memory_mb=500.0)
 
 
 def profile(*entries: ProfileEntry) -> Profile:
@@ -65,6 +66,17 @@ def test_a_file_holds_all_of_it(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     with pytest.raises(ProfileError, match='cannot write'):
         PROFILE.write(tmp_path / 'none' / 'file.json')
+
+
+def test_a_file_of_before_memory_and_energy_were_measured_is_read(tmp_path):
+    path = tmp_path / 'profile.json'
+    PROFILE.write(path)
+    document = json.loads(path.read_text())
+    for row in document['entries']:
+        del row['memory_mb'], row['energy_j']
+    path.write_text(json.dumps(document))
+    assert read_profile(path) == replace(PROFILE, entries=tuple(
+        replace(each, memory_mb=None, energy_j=None) for each in PROFILE.entries))
 
 
 @pytest.mark.parametrize('field, value', [
@@ -105,6 +117,7 @@ def test_a_profile_of_another_model_is_refused():
     (lambda d: d['entries'][0].update(p95_ms=1), "'p50_ms' <= 'p95_ms'"),
     (lambda d: d['entries'][0].update(ap=53.3), "'ap' 53.3"),
     (lambda d: d['entries'][0].update(energy_j=0), "'energy_j' 0"),
+    (lambda d: d['entries'][0].update(memory_mb='much'), "'memory_mb' 'much'"),
     (lambda d: d['entries'].append('base'), 'an entry is not a JSON object'),
 ])
 def test_a_damaged_file_is_refused_with_the_place(tmp_path, change, complaint):
