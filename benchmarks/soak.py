@@ -70,6 +70,7 @@ def soak(args: argparse.Namespace) -> dict:
 
     from anydepth_core.models.weights import resolve_weights
     from anydepth_core.runtime.detector import Detector
+    from anydepth_core.runtime.memory import forget_peak, peak_bytes
 
     size = tuple(args.input_size) if args.input_size else None
     detector = Detector.open(args.weights, backend=args.backend, device=args.device,
@@ -88,17 +89,17 @@ def soak(args: argparse.Namespace) -> dict:
     tracemalloc.start()
     begun = time.perf_counter()
     detector.warm_up()
-    forget_peak()
+    forget_peak('cpu')
     warm = round(args.frames * args.warm_up)
     for _ in range(warm):
         frame()
-    first_peak, python = peak_bytes(), tracemalloc.get_traced_memory()[0]
-    forget_peak()
+    first_peak, python = peak_bytes('cpu'), tracemalloc.get_traced_memory()[0]
+    forget_peak('cpu')
     every = max(1, (args.frames - warm) // SAMPLES)
     counts, resident, peak = [], [], 0
     for count in range(args.frames - warm):
         if count % every == 0:
-            peak = max(peak, peak_bytes())
+            peak = max(peak, peak_bytes('cpu'))
             counts.append(count)
             resident.append(settled())
         frame()
@@ -108,7 +109,7 @@ def soak(args: argparse.Namespace) -> dict:
             'resident_mb': [each / 1e6 for each in resident], 'kb_per_1000_frames': slope,
             'standard_error': error,
             'python_growth_kb': (tracemalloc.get_traced_memory()[0] - python) / 1e3,
-            'peak_growth_mb': (max(peak, peak_bytes()) - first_peak) / 1e6,
+            'peak_growth_mb': (max(peak, peak_bytes('cpu')) - first_peak) / 1e6,
             'weights_mb': resolve_weights(args.weights).stat().st_size / 1e6}
 
 
@@ -121,18 +122,6 @@ def line(counts: list[int], values: list[int]) -> tuple[float, float]:
 
     (slope, _), covariance = np.polyfit(counts, values, 1, cov=True)
     return float(slope), float(covariance[0, 0] ** 0.5)
-
-
-def peak_bytes() -> int:
-    """Return the most this process occupied since `forget_peak`."""
-    status = Path('/proc/self/status').read_text(encoding='ascii')
-    return 1024 * int(next(row.split()[1] for row in status.splitlines()
-                           if row.startswith('VmHWM:')))
-
-
-def forget_peak() -> None:
-    """Start a new peak; Linux does so for a process that writes a 5 there."""
-    Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
 
 
 if __name__ == '__main__':

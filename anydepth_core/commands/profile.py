@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(measured: Profile, kept: Profile) -> None:
     found = {entry.name: entry for entry in kept.entries}
-    print(f'{"depth":30}{"GFLOPs":>9}{"mean ms":>9}{"p50":>8}{"p95":>8}{"p99":>8}{"MB":>7}{"joules":>8}'
-          '  kept')
+    print(f'{"depth":30}{"GFLOPs":>9}{"mean ms":>9}{"p50":>8}{"p95":>8}{"p99":>8}{"MB":>7}'
+          f'{"joules":>8}  kept')
     for entry in sorted(measured.entries, key=lambda each: each.mean_ms):
         print(f'{entry.name:30}{entry.gflops:9.2f}{entry.mean_ms:9.1f}{entry.p50_ms:8.1f}'
               f'{entry.p95_ms:8.1f}{entry.p99_ms:8.1f}{_megabytes(entry):>7}'

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory: what is free, what a network takes, what a process took at most, giving it back.
 
-The first two are estimates, for a second network beside one that runs. What loading takes at its height was measured with 7 million
-parameters at 640x640 on a CPU, which a test repeats: 5 times the weights with PyTorch, 34 times
-with OpenVINO where the graph has to be exported first. What a GPU needs was not measured.
+The first two are estimates, for a second network beside one that runs. What loading takes at its
+height was measured with 7 million parameters at 640x640 on a CPU, which a test repeats: 5 times
+the weights with PyTorch, 34 times with OpenVINO where the graph has to be exported first. What a
+GPU needs was not measured.
 """
 
 from __future__ import annotations
