@@ -7,15 +7,19 @@ start, and this one, which sets budgets and hears what each frame cost:
 
     steps, sawtooth  `target_fps` between what full and base allow in the node (the profile was
                      measured with nothing else running); the error is that of the mean cost of 30
-                     frames, against the mean of the budgets in force for them
+                     frames, against the mean of the budgets in force for them. Beside it the
+                     error against what was in reach: no policy makes base cheaper, or spends more
+                     than full, where the machine itself is slower or quicker for a while
     steady           `latency_budget_ms` halfway between the 95th percentiles that base and full
                      have in the node; how many frames take longer
-    hog              processes that take cores away, three times: one, or as many more as it takes
-                     until full misses a latency budget beside them by a tenth or more which full
-                     keeps without them, and base beside them, with a tenth to spare; seconds until
-                     it is kept again by a shallower depth, in 19 of 20 frames, and until a frame
-                     as deep as before comes after their end. Each hog is a session of its own, as
-                     a program that somebody else started is: Linux shares cores among sessions
+    hog              processes that take cores away: one, or as many more as it takes until full
+                     misses a latency budget beside them by a tenth or more which full keeps
+                     without them, and base beside them, with a tenth to spare. They come until
+                     they were felt three times. Seconds from each frame over the budget until
+                     it is kept again, in 19 of 20 frames, or base runs, than which nothing is
+                     cheaper; and from their end until a frame as deep as before comes. Each hog
+                     is a session of its own, as a program that somebody else started is: Linux
+                     shares cores among sessions
 
 Exits with 1 if a mean error is above 3 %, more than 5 % of the frames are above the latency
 budget, or a hog is not followed within 2 s.
@@ -53,7 +57,8 @@ SETTLED = 10  # frames after which a new budget has to be kept
 ERROR, VIOLATIONS, FOLLOWED_S = 0.03, 0.05, 2.0
 KEPT = 20  # frames in succession of which all but one keep a budget
 ROOM, MISSED = 0.9, 1.1  # of a budget: what keeps it with a tenth to spare, what clearly does not
-HOGS_COME = 3
+HOGS_FELT, HOGS_COME = 3, 9  # as often as they were felt, and at most
+SHALLOWEST, DEEPEST = 'base', 'full'
 PATIENCE_S = 120.0
 STEPS = (0.5, 0.1, 0.9, 0.3, 0.7)  # of the way from base to full
 SAW = (*np.linspace(0.05, 0.95, 7), *np.linspace(0.95, 0.05, 7))
@@ -201,11 +206,25 @@ def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, 
     costs, budgets = bench.costs.of(slice(first, None))
     if len(costs) < 2 * WINDOW:
         raise AnyDepthError(f'only {len(costs)} frames came; raise --seconds')
+    depths = [frame.depth for frame in bench.since(first)][:len(costs)]
     window = np.full(WINDOW, 1 / WINDOW)
-    kept, wanted = (np.convolve(each, window, 'valid') for each in (costs, budgets))
+    kept, wanted, reach = (np.convolve(each, window, 'valid') for each in (
+        costs, budgets, in_reach(costs, budgets, depths)))
     errors = np.abs(kept - wanted) / wanted
     return {'error_mean': float(errors.mean()), 'error_p95': float(np.percentile(errors, 95)),
+            'of_what_was_in_reach_mean': float(np.mean(np.abs(kept - reach) / wanted)),
             'frames': len(costs), 'base_ms': base, 'full_ms': full}
+
+
+def in_reach(costs: NDArray[np.float64], budgets: NDArray[np.float64],
+             depths: Sequence[str]) -> NDArray[np.float64]:
+    """Return the budgets, limited to what the cheapest and the dearest depth are known to cost.
+
+    A frame at base over the budget could not be cheaper, one at full below it not dearer.
+    """
+    ran = np.array(depths)
+    stuck = ((ran == SHALLOWEST) & (costs > budgets)) | ((ran == DEEPEST) & (costs < budgets))
+    return np.where(stuck, costs, budgets)
 
 
 def steady(bench: Bench, seconds: float) -> dict[str, float]:
@@ -253,31 +272,61 @@ def find_hogs(bench: Bench, most: int, seconds: float) -> Hogs:
 
 
 def hogged(bench: Bench, most: int, seconds: float) -> dict[str, float]:
-    """Return how soon the depth follows processes that take the cores away, and comes back."""
+    """Return how soon the depth follows processes that take the cores away, and comes back.
+
+    Raises:
+        AnyDepthError: no hogs divide full from base, or none was ever felt.
+    """
     hogs = find_hogs(bench, most, seconds)
     budget = hogs.budget_ms
-    kept, back, over = [], [], []
-    for _ in range(HOGS_COME):
+    kept, back, over, at_base, come = [], [], [], [], 0
+    while len(kept) < HOGS_FELT and come < HOGS_COME:
+        come += 1
         bench.keep('latency_budget_ms', budget, seconds)
         before = max(bench.gflops[frame.depth] for frame in bench.since(-WINDOW))
         with hogging(hogs.count):
-            first, begin = len(bench.costs.frames), time.monotonic()
+            first = len(bench.costs.frames)
             bench.keep('latency_budget_ms', budget, FOLLOWED_S)
-            over.append(bench.violations(budget, seconds))
+            violations = bench.violations(budget, seconds)
             frames = bench.since(first)
-        shallower = [frame for frame in frames if bench.gflops[frame.depth] < before]
-        switched = frames.index(shallower[0]) if shallower else len(frames)
-        kept.append(seconds_until(frames, begin, [
-            i >= switched and sum(each.total_ms > budget for each in frames[i:i + KEPT]) < 2
-            for i in range(len(frames) - KEPT)]))
         first, end = len(bench.costs.frames), time.monotonic()
         bench.keep('latency_budget_ms', budget, seconds)
-        frames = bench.since(first)
-        back.append(seconds_until(frames, end, [
-            bench.gflops[frame.depth] >= before for frame in frames]))
-    return {'kept_s': float(np.median(kept)), 'kept_s_worst': max(kept),
-            'back_s': float(np.median(back)), 'back_s_worst': max(back),
-            'violations_meanwhile': float(np.mean(over)), **asdict(hogs)}
+        if not (lasting := breaches(frames, budget)):
+            continue  # full kept the budget beside them this time: nothing to be followed
+        kept.append(max(lasting))
+        over.append(violations)
+        at_base.append(np.mean([frame.total_ms > budget and frame.depth == SHALLOWEST
+                                for frame in frames]))
+        after = bench.since(first)
+        back.append(seconds_until(after, end, [
+            bench.gflops[frame.depth] >= before for frame in after]))
+    if not kept:
+        raise AnyDepthError(f'{hogs.count} hogs came {come} times and were not felt')
+    return {'felt': len(kept), 'come': come, 'kept_s': float(np.median(kept)),
+            'kept_s_worst': max(kept), 'back_s': float(np.median(back)),
+            'back_s_worst': max(back), 'violations_meanwhile': float(np.mean(over)),
+            'of_these_at_base': float(np.mean(at_base)), **asdict(hogs)}
+
+
+def breaches(frames: Sequence[Frame], budget_ms: float) -> list[float]:
+    """Return how many seconds each time lasts in which a budget is not kept and could be.
+
+    It begins with the start of a frame that is late, as is another of the `KEPT` from it on, and
+    ends with the first frame in time from which on at most one of `KEPT` is late. Late is a frame
+    over the budget, unless it ran at the shallowest depth, than which nothing is cheaper.
+    """
+    late = [frame.total_ms > budget_ms and frame.depth != SHALLOWEST for frame in frames]
+    lasting, begin = [], None
+    for i, frame in enumerate(frames):
+        kept = sum(late[i:i + KEPT]) < 2
+        if begin is None and late[i] and not kept:
+            begin = frame.time_s - frame.total_ms / 1000
+        elif begin is not None and kept and not late[i]:
+            lasting.append(frame.time_s - begin)
+            begin = None
+    if begin is not None:
+        lasting.append(frames[-1].time_s - begin)
+    return lasting
 
 
 def seconds_until(frames: Sequence[Frame], begin: float, good: Sequence[bool]) -> float:

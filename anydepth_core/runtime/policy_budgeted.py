@@ -296,8 +296,7 @@ class Tracking(Budgeted):
             return Choice(entry.depth, f'tracking: {entry.name} until the frame rate is known')
         ratio, resource = self.ratio, self.budget.resource
         costs = [entry.cost(resource) * ratio for entry in self._options]
-        repaid = self._correction(allowance, costs[0], costs[-1])
-        aim = min(max(allowance + repaid, costs[0]), costs[-1])
+        aim = min(max(allowance + self._correction(allowance), costs[0]), costs[-1])
         low = max(bisect_right(costs, aim) - 1, 0)
         high = min(low + 1, len(costs) - 1)
         deeper = self._goes_deeper(aim, costs[low], costs[high])
@@ -306,7 +305,7 @@ class Tracking(Budgeted):
                 now, target, fits=current.cost(resource) * ratio <= costs[high]):
             target = current
         entry = self._settle(now, target)
-        self._plan = _Plan(entry, aim, entry.cost(resource) * ratio, repaid,
+        self._plan = _Plan(entry, aim, entry.cost(resource) * ratio, aim - allowance,
                            entry in self._options[low:high + 1])
         if self._periods:
             self._expected_s = median(self._periods)
@@ -331,19 +330,20 @@ class Tracking(Budgeted):
         """Return whether the next frame gets the dearer of two entries that cost low and high."""
         return aim + self._remainder > (low + high) / 2
 
-    def _correction(self, allowance: float, least: float, most: float) -> float:
+    def _correction(self, allowance: float) -> float:
         """Return by how much to aim beside the allowance, to repay or to spend the balance.
 
-        The balance is limited to what `MEMORY_FRAMES` frames can make good: more is forgiven.
+        The balance is limited to what `MEMORY_FRAMES` frames can make good: more is forgiven. What
+        can be met and spent is judged by the whole range of the recent ratios: where single frames
+        differ much, a budget near either end looks out of reach now and then although it is not,
+        and what is forgiven then is an error that stays.
         """
-        if allowance < least:
-            self._balance = min(self._balance, 0.0)
-            return 0.0
-        self._balance = min(max(self._balance, MEMORY_FRAMES * (least - allowance)),
+        resource = self.budget.resource
+        least = self._options[0].cost(resource) * min(self._ratios)
+        most = self._options[-1].cost(resource) * max(self._ratios)
+        self._balance = min(max(self._balance, MEMORY_FRAMES * min(least - allowance, 0.0)),
                             MEMORY_FRAMES * max(most - allowance, 0.0))
-        share = self._balance / REPAY_FRAMES
-        return max(share, least - allowance) if share < 0 else min(
-            share, max(most - allowance, 0.0))
+        return self._balance / REPAY_FRAMES
 
     def _list_options(self, budget: Budget,
                       allowed: tuple[ProfileEntry, ...]) -> tuple[ProfileEntry, ...]:
