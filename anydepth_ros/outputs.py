@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
 from anydepth_core.detections import Detections
-from anydepth_ros.conversions import to_detection_array, to_label_info, to_vision_info
+from anydepth_ros.conversions import DetectionArrays, to_label_info, to_vision_info
 from anydepth_ros.diagnostics import FrameReport, Identity, frame_status
 from anydepth_ros.views import Views
 
@@ -79,6 +79,7 @@ class Outputs:
         self._node = node
         self._identity = identity
         self._by_name = class_id_as == 'name'
+        self._arrays = DetectionArrays()
         self._told: tuple[str, float] | None = None
         self._frame_status: LifecyclePublisher = node.create_lifecycle_publisher(
             DiagnosticArray, topic('frame_status'), RESULT_QOS)
@@ -112,8 +113,8 @@ class Outputs:
     def publish_detections(self, detections: Detections, header: Header,
                            class_names: Sequence[str]) -> None:
         """Publish one array for one image, also when nothing was found."""
-        self._detections.publish(to_detection_array(detections, header,
-                                                    class_names if self._by_name else None))
+        self._detections.publish(self._arrays.of(detections, header,
+                                                 class_names if self._by_name else None))
 
     def publish_status(self, header: Header, report: FrameReport) -> None:
         """Publish what is known of one processed image."""

@@ -20,7 +20,7 @@ from vision_msgs.msg import Detection2DArray
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.policy import Choice
-from anydepth_ros.conversions import to_array, to_detection_array
+from anydepth_ros.conversions import DetectionArrays, to_array
 from anydepth_ros.diagnostics import (
     FrameReport,
     Identity,
@@ -72,6 +72,7 @@ class Requests:
         self._is_active = is_active
         self._statistics = FrameStatistics()
         self._gaps = SequenceGaps()
+        self._arrays = DetectionArrays()
         self._trouble = ''
         self._lock = threading.RLock()
         self._closed = False
@@ -162,7 +163,7 @@ class Requests:
             score_threshold=settings.score_threshold, max_detections=settings.max_detections,
             classes=settings.class_indices)
         counts = self._statistics.add_processed(detections.timing.total_ms)
-        self._detections.publish(to_detection_array(
+        self._detections.publish(self._arrays.of(
             detections, message.header, detector.class_names if self._by_name else None))
         choice = Choice(detector.depths.parse(settings.request_depth), 'request_depth')
         self._status.publish(frame_status(self._identity, message.header, FrameReport(

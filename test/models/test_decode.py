@@ -10,7 +10,14 @@ import torch
 from torchvision.ops import nms
 
 from anydepth_core.models.base import RawPredictions
-from anydepth_core.models.decode import Selected, decode, decode_nms, decode_top_k
+from anydepth_core.models.decode import (
+    FEW,
+    Selected,
+    _decode_few,
+    decode,
+    decode_nms,
+    decode_top_k,
+)
 
 
 def reference(logits, boxes, score_threshold, iou_threshold, max_detections):
@@ -161,3 +168,44 @@ def test_classes_do_not_suppress_each_other():
     best, = decode_nms(raw, score_threshold=0.5, iou_threshold=0.5, max_detections=10)
     assert best.labels.tolist() == [0, 1]
     assert torch.equal(best.boxes, boxes[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**31), queries=st.integers(0, 60), classes=st.integers(1, 4),
+       score=st.sampled_from([0.2, 0.5, 0.9, 0.999, 1.0]),
+       overlap=st.sampled_from([None, 0.0, 0.25, 0.5, 1.0]), most=st.integers(1, 30),
+       bad=st.sampled_from([None, float('nan'), float('inf'), float('-inf')]))
+def test_few_candidates_are_decoded_by_the_same_rules(seed, queries, classes, score, overlap, most,
+                                                      bad):
+    raw = random_raw(seed, queries, classes, batch=2)
+    raw.logits[:] -= 2
+    if queries and bad is not None:
+        raw.logits[0, seed % queries, 0] = raw.boxes[1, seed % queries, 3] = bad
+    few = _decode_few(raw, score, overlap, most)
+    if few is None:
+        assert (raw.logits.sigmoid() >= score - 1e-4).sum() > FEW
+        return
+    expected = decode_top_k(raw, score_threshold=score, max_detections=most) if (
+        overlap is None) else decode_nms(raw, score_threshold=score, iou_threshold=overlap,
+                                         max_detections=most)
+    for mine, other in zip(few, expected, strict=True):
+        assert torch.equal(mine.labels, other.labels) and torch.equal(mine.boxes, other.boxes)
+        torch.testing.assert_close(mine.scores, other.scores, rtol=0, atol=1e-6)
+        assert mine.scores.dtype == torch.float32
+
+
+def test_few_of_equal_score_keep_their_order():
+    raw = random_raw(2, 30, 2, grid=True)
+    raw.logits.clamp_(max=1.0)
+    best, = decode(raw, 'top_k', score_threshold=0.73, iou_threshold=0.5, max_detections=60)
+    query, label = (raw.logits[0] == 1).nonzero(as_tuple=True)
+    assert 5 < len(query) <= FEW and torch.equal(best.labels, label)
+    assert torch.equal(best.boxes, raw.boxes[0, query])
+
+
+def test_what_is_many_or_not_float32_is_left_to_tensors():
+    raw = random_raw(2, 400, 2)
+    assert _decode_few(raw, 0.01, 0.5, 10) is None and _decode_few(raw, 0.0, 0.5, 10) is None
+    half = RawPredictions(raw.logits.half(), raw.boxes.half())
+    assert _decode_few(half, 0.99, 0.5, 10) is None
+    assert _decode_few(raw, 0.99, 0.5, 10) is not None

@@ -18,9 +18,9 @@ from anydepth_core.detections import Detections, FrameTiming
 from anydepth_core.errors import ImageError
 from anydepth_core.runtime.encodings import ENCODINGS
 from anydepth_ros.conversions import (
+    DetectionArrays,
     to_array,
     to_compressed_image,
-    to_detection_array,
     to_image,
     to_label_info,
     to_vision_info,
@@ -50,6 +50,9 @@ def test_no_image_is_made_of_another_array(wrong):
         to_image(wrong, 'rgb8', Header())
 
 
+ARRAYS = DetectionArrays()  # one for all images, as in the node: nothing of the one before stays
+
+
 @given(st.lists(st.tuples(*[st.floats(0, 4096, width=32)] * 4, st.floats(0, 1, width=32),
                           st.integers(0, 79)), max_size=20))
 def test_detections_become_plain_floats_that_give_the_corners_back(rows):
@@ -60,7 +63,7 @@ def test_detections_become_plain_floats_that_give_the_corners_back(rows):
                        FrameTiming(1.0, 2.0, 3.0), (480, 640))
     header = Header(frame_id='eye')
     header.stamp.sec, header.stamp.nanosec = 12, 34
-    message = to_detection_array(found, header)
+    message = ARRAYS.of(found, header)
     assert message.header == header and len(message.detections) == len(rows)
     for detection, corner, row in zip(message.detections, corners.tolist(), rows):
         center, box = detection.bbox.center.position, detection.bbox
@@ -82,7 +85,7 @@ def test_a_class_is_its_name_where_names_are_given():
     found = Detections(np.array([[0, 0, 4, 4], [1, 1, 2, 2]], np.float32),
                        np.array([0.9, 0.4], np.float32), np.array([1, 0]), 'base',
                        FrameTiming(1.0, 2.0, 3.0), (8, 8))
-    message = to_detection_array(found, Header(), ('ball', 'cup'))
+    message = ARRAYS.of(found, Header(), ('ball', 'cup'))
     best = [detection.results[0].hypothesis for detection in message.detections]
     assert [(each.class_id, round(each.score, 1)) for each in best] == [('cup', 0.9),
                                                                         ('ball', 0.4)]
