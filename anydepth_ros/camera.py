@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage
 
 from anydepth_core.detections import Detections
 from anydepth_core.runtime.budget import Budget
@@ -155,10 +155,7 @@ class Camera:
     def report(self, error: Exception) -> None:
         """Count an image that could not be processed; tell it where its kind is new."""
         self._last_error = words(error)
-        if self.statistics.add_failed(self._last_error):
-            self._node.get_logger().error(
-                f'image on {self.input.topic} not processed: {self._last_error} (told once; '
-                'counted in frame_status and /diagnostics)')
+        self.input.tell_failed(self._last_error)
 
     def look(self) -> Finding:
         """Judge the input; called about once a second."""
@@ -215,7 +212,7 @@ def _shared(settings: Settings, image: AnyImage) -> Hashable | None:
         return None
     return (settings.detector, settings.plan.depth, settings.score_threshold, settings.nms_iou,
             settings.max_detections, settings.class_indices,
-            image.encoding if isinstance(image, Image) else image.format)
+            image.format if isinstance(image, CompressedImage) else image.encoding)
 
 
 def _unit(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -27,10 +28,14 @@ from anydepth_core.runtime.compressed import decode_compressed
 from anydepth_core.runtime.encodings import decode
 from anydepth_core.runtime.preprocess import Color
 
+if TYPE_CHECKING:
+    from anydepth_ros.serialized_image import SerializedImage
+
 JPEG_QUALITY = 85
 
 
-def to_array(message: Image | CompressedImage) -> tuple[NDArray[np.uint8], Color]:
+def to_array(message: SerializedImage | Image | CompressedImage,
+             ) -> tuple[NDArray[np.uint8], Color]:
     """Return the image as (H, W, 3) uint8 and its channel order.
 
     The array of a raw colour image is a view of `message.data`, which must stay alive.

@@ -23,6 +23,7 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
+from anydepth_core.errors import ImageError
 from anydepth_ros.frame_statistics import FrameStatistics, SequenceGaps
 from anydepth_ros.input_watch import (
     COMPRESSED_TYPE,
@@ -35,8 +36,9 @@ from anydepth_ros.input_watch import (
 from anydepth_ros.parameters import Settings
 from anydepth_ros.receiver import NotByExecutor
 from anydepth_ros.scheduler import Slot
+from anydepth_ros.serialized_image import SerializedImage, read_image
 
-AnyImage: TypeAlias = Image | CompressedImage
+AnyImage: TypeAlias = SerializedImage | Image | CompressedImage
 TRANSPORTS = {'raw': Image, 'compressed': CompressedImage}
 # Best effort matches every publisher; depth 1 because only the newest image is of use.
 IMAGE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
@@ -96,6 +98,7 @@ class ImageInput:
     def _subscribe(self, **events: Any) -> None:
         self.subscription = self._node.create_subscription(
             self._type, self._topic_name(), self.on_image, self._qos, callback_group=self._group,
+            raw=self._type is Image,
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._on_incompatible, **events),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
@@ -106,17 +109,29 @@ class ImageInput:
             return self._name
         return f'{self._node.resolve_topic_name(self._name)}/compressed'
 
-    def on_image(self, message: AnyImage, info: Any) -> None:
+    def on_image(self, message: bytes | CompressedImage, info: Any) -> None:
         """Count an image that a `Receiver` took, and lay it into the slot."""
         self._arrived += 1
-        self._stamp_ns = stamp_ns(message)
-        self._arrived_ns = self._node.get_clock().now().nanoseconds
+        image, damage = self._look_at(message)
         if received_at(info) < self._open_since():
             self._gaps = SequenceGaps()
             return
         missing = self._missing(info)
-        self._statistics.add(arrived=1, replaced=self._slot.put(message), missing=missing,
-                             lost=0 if self._counts_lost else missing)
+        self._statistics.add(
+            arrived=1, replaced=image is not None and self._slot.put(image), missing=missing,
+            lost=0 if self._counts_lost else missing)
+        if damage:
+            self.tell_failed(damage)
+
+    def _look_at(self, message: bytes | CompressedImage) -> tuple[AnyImage | None, str]:
+        """Return the image that came, with its times noted, or why it is none."""
+        try:
+            image = read_image(message) if isinstance(message, bytes) else message
+        except ImageError as error:
+            return None, str(error)
+        self._stamp_ns = stamp_ns(image)
+        self._arrived_ns = self._node.get_clock().now().nanoseconds
+        return image, ''
 
     def _missing(self, info: Any) -> int:
         """Return how many images should have come between the last one and this one."""
@@ -136,6 +151,13 @@ class ImageInput:
 
     def _on_incompatible(self, _: Any) -> None:
         """Leave the telling to `look`, which names the publisher and the fix."""
+
+    def tell_failed(self, reason: str) -> None:
+        """Count an image that could not be processed; tell it where its kind is new."""
+        if self._statistics.add_failed(reason):
+            self._node.get_logger().error(
+                f'image on {self.topic} not processed: {reason} (told once; counted in '
+                'frame_status and /diagnostics)')
 
     def look(self, settings: Settings) -> Finding:
         """Judge the input; called about once a second. A new finding is logged, with its fix."""

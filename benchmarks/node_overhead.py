@@ -7,8 +7,8 @@ one, which listens to its detections. For each size of image it prints, as p50 a
 each phase takes from the image's reception by the middleware to the return of the publisher, and
 their sum without the network:
 
-    take        the executor wakes, the message is deserialised and becomes a Python object
-    wait        in the slot, until the inference thread takes it
+    take        the thread wakes and has the bytes of the message as a Python object
+    wait        what they say is read; in the slot, until the inference thread takes the image
     convert     message to array
     preprocess  array to network input (resize, letterbox)
     decode      network output to boxes
@@ -159,13 +159,13 @@ def instrument(file: TextIO) -> None:
     from anydepth_ros.image_input import ImageInput
     from anydepth_ros.outputs import Outputs
 
-    arrivals: dict[tuple[int, int], tuple[int, int]] = {}
+    arrivals: dict[int, tuple[int, int]] = {}
     marks: dict[str, Any] = {}
 
     def on_image(original: Callable[..., Any], self: ImageInput, message: Any, info: Any) -> None:
-        stamp = message.header.stamp
-        arrivals[stamp.sec, stamp.nanosec] = info['received_timestamp'], time.time_ns()
+        called = time.time_ns()
         original(self, message, info)
+        arrivals[self._stamp_ns] = info['received_timestamp'], called
 
     def noted(name: str, original: Callable[..., Any], *words: Any, **settings: Any) -> Any:
         begin = time.time_ns()
@@ -177,7 +177,7 @@ def instrument(file: TextIO) -> None:
                 class_names: Any) -> None:
         original(self, detections, header, class_names)
         end = time.time_ns()
-        stamp = header.stamp.sec, header.stamp.nanosec
+        stamp = 1_000_000_000 * header.stamp.sec + header.stamp.nanosec
         file.write(json.dumps(phases(*arrivals[stamp], marks, end)) + '\n')
         for old in [each for each in list(arrivals) if each <= stamp]:  # also of dropped images
             del arrivals[old]

@@ -49,6 +49,7 @@ def test_damaged_bytes_on_the_wire_leave_the_node_at_work(camera: Camera, detect
     show_each(serialised(), 100, camera.publish)
     camera.show(camera.image(48, 64))
     assert detector.popen.poll() is None
+    assert sum('its bytes are no image' in each for each in told(detector.text)) == 1
 
 
 def test_malformed_compressed_images_are_told_once_per_kind(start, peer: Peer):
