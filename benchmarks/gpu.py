@@ -42,6 +42,8 @@ def main() -> int:
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL')
     parser.add_argument('--size', type=int, nargs=2, default=(640, 640), metavar=('H', 'W'))
     parser.add_argument('--frames', type=int, default=200)
+    parser.add_argument('--no-compile', action='store_true',
+                        help='leave out torch.compile, which takes minutes for each network')
     parser.add_argument('--rehearse', action='store_true')
     parser.add_argument('--json', type=Path, metavar='FILE')
     args = parser.parse_args()
@@ -64,7 +66,7 @@ def main() -> int:
             for what, row in found.items()))
         for precision in ('fp32', 'fp16', 'bf16'):
             try:
-                found = times(network, device, precision, args.frames)
+                found = times(network, device, precision, args.frames, not args.no_compile)
             except BackendError as error:
                 print(f'  {precision}: {error}')
                 continue
@@ -118,7 +120,7 @@ def matched(found: RawPredictions, expected: RawPredictions) -> RawPredictions:
     return RawPredictions(found.logits[:, nearest], found.boxes[:, nearest])
 
 
-def times(network: Network, device: str, precision: str, frames: int,
+def times(network: Network, device: str, precision: str, frames: int, compiles: bool,
           ) -> dict[str, dict[str, float]]:
     """Return milliseconds of everything, all taken in turn."""
     # What was compiled before counts towards a limit, past which nothing would be compiled.
@@ -133,12 +135,13 @@ def times(network: Network, device: str, precision: str, frames: int,
         'upload': lambda: graphs.upload(pixels),
         'switching, two frames': lambda: (graphs.run(images, full), graphs.run(images, base))}
     for text, depth in {'full': full, 'base': base}.items():
-        compiled = compiled_run(network.model.at(depth), images, precision)
         runs |= {f'{text}, as it runs': lambda depth=depth: graphs.run(images, depth),
                  f'{text}, kernel by kernel': lambda depth=depth: plain.run(images, depth),
-                 f'{text}, torch.compile': compiled,
                  f'{text}, image to detections': lambda depth=depth: detector.detect(
                      pixels[0], depth=depth)}
+        if compiles:
+            runs[f'{text}, torch.compile'] = compiled_run(network.model.at(depth), images,
+                                                          precision)
     found = {title: summary(values) for title, values in alternate(runs, frames).items()}
     steady = sum(found[f'{text}, as it runs']['median'] for text in ('full', 'base'))
     phases = [detector.detect(pixels[0]).timing for _ in range(frames)]

@@ -33,7 +33,7 @@ def main() -> int:
                         help='replaces a value of the recipe, for example batch=8')
     parser.add_argument('--resume', action='store_true',
                         help='go on from the checkpoint in OUT if there is one')
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     share_cores()
     keep_freed_memory()
     try:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
 from anydepth_core.evaluate.files import markdown_table, write_json, write_text
 from anydepth_core.models.weights import load_weights
+from anydepth_core.train.distributed import join_world
 from anydepth_core.train.publish import WEIGHTS
 from anydepth_core.train.recipe import Recipe
 from anydepth_core.train.recipe_file import load_recipe, read_yaml, validated
@@ -78,10 +79,11 @@ def run_ablation(runs: Mapping[str, Mapping[int, Recipe]], out: Path,
             folder = out / _folder_name(row) / f'seed{seed}'
             exists = (folder / CHECKPOINT).exists()
             report(f'{row}, seed {seed}: {"going on" if exists else "starting"} in {folder}')
-            trainer = Trainer.resume(folder, report, recipe) if exists else \
-                Trainer(recipe, folder, report)
-            with around(trainer):
-                trainer.run()
+            with join_world(recipe.device) as world:
+                trainer = Trainer.resume(folder, report, recipe, world) if exists else \
+                    Trainer(recipe, folder, report, world)
+                with around(trainer):
+                    trainer.run()
             if trainer.stop_requested:
                 return scores
             _, info = load_weights(folder / WEIGHTS)

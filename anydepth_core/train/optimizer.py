@@ -50,7 +50,8 @@ class OptimizerRecipe:
 def make_optimizer(model: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
     """Return the optimizer; vectors (norms, biases, scales) are not decayed.
 
-    The backbone, if its learning rate differs, has groups of its own.
+    The backbone, if its learning rate differs, has groups of its own. On a GPU one kernel moves
+    all weights, where a network of many small ones waits for the kernels' launches.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -61,10 +62,12 @@ def make_optimizer(model: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Opt
         {'params': parameters, 'weight_decay': recipe.weight_decay if decayed else 0.0,
          'lr': recipe.learning_rate * (recipe.backbone_factor if apart else 1)}
         for (apart, decayed), parameters in sorted(groups.items(), key=lambda item: item[0])]
+    fused = next(model.parameters()).is_cuda
     if recipe.name == 'sgd':
         return torch.optim.SGD(options, lr=recipe.learning_rate, momentum=recipe.momentum,
-                               nesterov=recipe.momentum > 0)
-    return torch.optim.AdamW(options, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999))
+                               nesterov=recipe.momentum > 0, fused=fused)
+    return torch.optim.AdamW(options, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999),
+                             fused=fused)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: OptimizerRecipe, iterations: int,

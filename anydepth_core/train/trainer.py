@@ -20,7 +20,7 @@ from anydepth_core.errors import AnyDepthError, RecipeError
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.train.checkpoint import load_checkpoint, save_checkpoint
 from anydepth_core.train.distributed import World
-from anydepth_core.train.ema import averaged
+from anydepth_core.train.ema import Averaged
 from anydepth_core.train.events import BatchEvent, EvaluationEvent, Observer, StepEvent
 from anydepth_core.train.inputs import Inputs, Stopwatch, drawn_seed, input_size, to_inputs
 from anydepth_core.train.optimizer import make_optimizer, make_schedule, warm_momentum
@@ -70,11 +70,13 @@ class Trainer:
         torch.set_num_threads(recipe.threads)
         self.data, self.validation = open_data(recipe.data)
         model = make_model(recipe, self.data.class_names).to(world.device)
-        self.average = averaged(model, recipe.ema_decay, recipe.ema_ramp)
+        self.average = Averaged(model, recipe.ema_decay, recipe.ema_ramp)
         self.step = make_step(recipe, model)
         if recipe.sync_norms:
             self.step = cast(Any, nn.SyncBatchNorm.convert_sync_batchnorm(self.step))
+        train_mode(self.step, recipe)
         self.wrapped = world.wrap(self.step, all_used=recipe.passes == 'both')
+        self.parameters = list(self.step.parameters())
         self.optimizer = make_optimizer(model, recipe.optimizer)
         self.iterations = recipe.iterations or math.ceil(
             (recipe.epochs or 0) * len(self.data) / recipe.batch)
@@ -198,7 +200,6 @@ class Trainer:
     def _update(self, source: Iterator[Batch], watch: Stopwatch) -> dict[str, Tensor]:
         """Take one optimizer step; return the terms of its loss."""
         recipe = self.recipe
-        train_mode(self.step, recipe)
         size = input_size(recipe, self.iteration)
         warm_momentum(self.optimizer, recipe.optimizer, self.iteration)
         total: dict[str, Tensor] = {}
@@ -238,7 +239,7 @@ class Trainer:
 
     def _descend(self, ids: Sequence[str]) -> None:
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.step.parameters(), self.recipe.optimizer.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimizer.clip_norm)
         if not self.scaler.is_enabled() and not torch.isfinite(norm):
             raise AnyDepthError(self._not_finite(f'the gradient is {float(norm)} on '
                                                  f'{", ".join(ids)}'))
@@ -246,7 +247,7 @@ class Trainer:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()
-        self.average.update_parameters(self.step.model)
+        self.average.update_parameters()
 
     def _not_finite(self, what: str) -> str:
         return (f'iteration {self.iteration}: {what}; the last checkpoint is good, try a smaller '
