@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -63,7 +64,9 @@ SAVINGS = {'p2': 1.887, 'p3': 1.887, 'p4': 6.793, 'p5': 1.698,
 MIXTURES = ('base', 'full-p2', 'base+p4+pan5', 'full-fpn3-p5')
 
 
+@functools.cache
 def meta(name: str, classes: int = 80):
+    """A model without numbers, the same for all tests: none changes it, and it takes a second."""
     with torch.device('meta'):
         return create_model(name, classes)
 
