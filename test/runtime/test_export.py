@@ -8,6 +8,7 @@ import copy
 import json
 import random
 
+import numpy as np
 import pytest
 import torch
 
@@ -89,18 +90,33 @@ def test_static_file_of_one_depth(weights_file, tmp_path, capsys):
         open_network(target)
 
 
-def test_parts_make_the_whole(exported):
-    whole = file.read_onnx(exported)[0]
-    known = {each.name for each in whole.graph.input}
-    for step in unfold.split(whole):
-        ways = [step] if isinstance(step, unfold.Part) else [
-            way for way in (step.yes, step.no) if way]
-        outputs = step.outputs
-        for way in ways:
-            onnx.checker.check_model(way.model, full_check=True)
-            assert known.issuperset(way.inputs) and list(way.outputs) == list(outputs)
-        known.update(outputs)
-    assert known >= {'logits', 'boxes'}
+def sides(value):
+    return [each.dim_value for each in value.type.tensor_type.shape.dim]
+
+
+def planes_last(value):
+    found = sides(value)
+    return [found[index] for index in (0, 2, 3, 1)] if len(found) == 4 else found
+
+
+def test_maps_cross_choices_with_planes_last(exported):
+    import onnxruntime
+
+    whole, said = file.read_onnx(exported)
+    turned = unfold.with_planes_last(whole)
+    onnx.checker.check_model(turned, full_check=True)
+    assert sides(turned.graph.input[0]) == planes_last(whole.graph.input[0])
+    before, after = ([each for inner in list(graphs(one.graph))[1:] for each in inner.output]
+                     for one in (whole, turned))
+    assert [planes_last(each) for each in before] == [sides(each) for each in after]
+    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (whole, turned)]
+    images = np.random.default_rng(0).random(sides(whole.graph.input[0]), np.float32)
+    rows = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    for depth in (said.depths.full, said.depths.base, said.depths.sample(random.Random(1))):
+        expected, found = (run.run(None, check.feeds_of(depth, each))
+                           for run, each in zip(runs, (images, rows)))
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_allclose(other, one, atol=1e-3)
 
 
 @pytest.mark.parametrize('arguments, message', [

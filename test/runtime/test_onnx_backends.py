@@ -215,9 +215,8 @@ def test_openvino_computes_in_what_was_asked_for(weights_file, precision, kind):
     if precision not in precisions('CPU'):
         pytest.skip(f'this processor does not compute in {precision}')
     backend = OpenVinoBackend(open_network(weights_file), device='cpu', precision=precision)
-    for step in backend._steps:
-        hint = step.request.get_compiled_model().get_property('INFERENCE_PRECISION_HINT')
-        assert hint.get_type_name() == kind
+    hint = backend._request.get_compiled_model().get_property('INFERENCE_PRECISION_HINT')
+    assert hint.get_type_name() == kind
 
 
 @pytest.mark.parametrize('settings, message', [

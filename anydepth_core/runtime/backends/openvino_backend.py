@@ -1,17 +1,12 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: the network in parts between the choices, each compiled once, chained per frame.
-
-As one graph with `If` it is a quarter slower, because OpenVINO keeps its own layout of maps
-within a graph only (docs/decisions/0005). The parts hand maps over in that layout.
-"""
+"""OpenVINO: one compiled network for all depths, in which maps cross choices as they lie."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import functools
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,31 +17,13 @@ from anydepth_core.depth import Depth
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.cores import thread_count
-from anydepth_core.runtime.export.unfold import Condition, Part, split
+from anydepth_core.runtime.export.check import feeds_of
+from anydepth_core.runtime.export.unfold import with_planes_last
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
 # Two threads that ask at once would get one each from the cache alone.
 ASKING_FOR_CORE = threading.Lock()
-
-
-class Step(NamedTuple):
-    """A part of the network, or a choice between two, ready to run.
-
-    What it was made of is not kept: OpenVINO has laid the weights out for itself.
-
-    Attributes:
-        condition: what a choice asks of a depth; None for a part that always runs.
-        request: runs if the condition holds.
-        otherwise: runs else; None if the outputs are then the values `unchanged`.
-        outputs, unchanged: see Choice.
-    """
-
-    condition: Condition | None
-    request: Any
-    otherwise: Any = None
-    outputs: Sequence[str] = ()
-    unchanged: Sequence[str] = ()
 
 
 class OpenVinoBackend:
@@ -59,27 +36,9 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-
-        tensors: dict[str, openvino.Tensor] = {}
-
-        def compiled(part: Part) -> Any:
-            """Return the request of a part, bound to the tensors it shares with the others."""
-            model = core().read_model(part.model.SerializeToString(), b'')
-            request = core().compile_model(model, name, config).create_infer_request()
-            for port in (*model.inputs, *model.outputs):
-                value = port.any_name
-                if value not in tensors:
-                    tensors[value] = openvino.Tensor(port.element_type, port.shape)
-                request.set_tensor(value, tensors[value])
-            return request
-
-        self._steps = [
-            Step(None, compiled(step)) if isinstance(step, Part) else
-            Step(step.condition, compiled(step.yes), step.no and compiled(step.no), step.outputs,
-                 step.unchanged)
-            for step in split(network.onnx)]
-        self._values = {value: tensor.data for value, tensor in tensors.items()}
-        # One set of tensors; frames of several threads would share the same cores anyway.
+        model = core().read_model(with_planes_last(network.onnx).SerializeToString(), b'')
+        self._request = core().compile_model(model, name, config).create_infer_request()
+        # One request; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
 
     def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -92,26 +51,10 @@ class OpenVinoBackend:
         results = [self._run(image[None], depth) for image in images]
         return RawPredictions(*(torch.cat(column) for column in zip(*results)))
 
-    def _run(self, image: NDArray[np.float32], depth: Depth) -> tuple[torch.Tensor, torch.Tensor]:
-        flags = [depth[stage] for stage in depth.space.stages]
-        layers = depth.decoder_layers or 0
-        values = self._values
+    def _run(self, image: NDArray[np.float32], depth: Depth) -> list[torch.Tensor]:
         with self._lock:
-            values['images'][:] = image
-            if 'decoder_layers' in values:
-                values['decoder_layers'][:] = layers
-            for step in self._steps:
-                if step.condition is None or step.condition.holds(flags, layers):
-                    step.request.infer()
-                elif step.otherwise is not None:
-                    step.otherwise.infer()
-                else:
-                    for name, same in zip(step.outputs, step.unchanged):
-                        values[name][:] = values[same]
-            # The next frame uses the tensors again.
-            logits, boxes = (torch.from_numpy(values[name].copy())
-                             for name in RawPredictions._fields)
-        return logits, boxes
+            found = self._request.infer(feeds_of(depth, image), share_inputs=True)
+            return [torch.from_numpy(found[name]) for name in RawPredictions._fields]
 
 
 def core() -> openvino.Core:

@@ -25,7 +25,7 @@ from anydepth_core.models.model_info import ModelInfo, read_metadata, write_meta
 
 SUFFIX = '.onnx'
 # Raise it when the graph of a file changes; what a cache holds of another number is made anew.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

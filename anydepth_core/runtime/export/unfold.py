@@ -9,9 +9,7 @@ that uses them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
@@ -25,8 +23,6 @@ from onnx import (
     numpy_helper,
 )
 from onnx.reference import ReferenceEvaluator
-
-from anydepth_core.runtime.export.recorder import IR_VERSION, OPSET
 
 PLANES_FIRST = (0, 3, 1, 2)
 PLANES_LAST = (0, 2, 3, 1)
@@ -44,91 +40,29 @@ def with_local_constants(model: ModelProto) -> ModelProto:
     return result
 
 
-@dataclass(frozen=True)
-class Part:
-    """A piece of the network that has no choice inside.
+def with_planes_last(model: ModelProto) -> ModelProto:
+    """Return the same with maps that come into choices, or out of them, in (1, H, W, C).
 
-    Attributes:
-        model: its inputs and outputs bear the names they have in the whole.
+    So is the input `images`. OpenVINO computes with planes last, but hands over what crosses the
+    border of an `If` as its shape says.
     """
-
-    model: ModelProto
-
-    @property
-    def inputs(self) -> list[str]:
-        """Names of the values it reads."""
-        return [each.name for each in self.model.graph.input]
-
-    @property
-    def outputs(self) -> list[str]:
-        """Names of the values it makes."""
-        return [each.name for each in self.model.graph.output]
-
-
-class Condition(NamedTuple):
-    """What a choice asks of a depth.
-
-    Attributes:
-        stage: position of the stage in `full_stages` that decides; None for a decoder layer.
-        layers: a decoder layer runs if there are more than this many.
-    """
-
-    stage: int | None
-    layers: int
-
-    def holds(self, full_stages: Sequence[bool], decoder_layers: int) -> bool:
-        """Return the answer."""
-        return decoder_layers > self.layers if self.stage is None else full_stages[self.stage]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Two parts of which a depth runs one.
-
-    Attributes:
-        condition: what decides.
-        yes: what runs if it holds.
-        no: what runs else; None if the inputs named in `unchanged` are the outputs.
-        outputs: names of the values that either way makes.
-        unchanged: see `no`.
-    """
-
-    condition: Condition
-    yes: Part
-    no: Part | None
-    outputs: list[str]
-    unchanged: list[str]
-
-
-def split(model: ModelProto) -> list[Part | Choice]:
-    """Return the network as parts in the order they run; values pass between them by name."""
-    whole = with_local_constants(model)
-    types = {each.name: each for each in _described(whole)}
-    constants = {each.name: each for each in whole.graph.initializer}
-    ends = [each.name for each in whole.graph.output]
-    asked = {name for node in whole.graph.node if node.op_type == 'If' for name in node.input}
-    conditions = {node.output[0]: _condition(node, constants) for node in whole.graph.node
-                  if node.output[0] in asked}
-    runs: list[list[NodeProto]] = [[]]
-    for node in whole.graph.node:
-        if node.output[0] in conditions:
-            continue
-        if node.op_type == 'If':
-            runs += [[node], []]
-        else:
-            runs[-1].append(node)
-    steps: list[Part | Choice] = []
-    for index, run in enumerate(runs):
-        if not run:
-            continue
-        if run[0].op_type == 'If':
-            steps.append(_choice(run[0], conditions[run[0].input[0]], types))
-            continue
-        read_later = {*ends, *(name for later in runs[index + 1:] for node in later
-                               for name in _reads(node))}
-        outputs = [name for node in run for name in node.output if name in read_later]
-        steps.append(_part(run, constants, outputs, types))
-    return steps
+    result = with_local_constants(model)
+    types = {each.name: each for each in _described(result)}
+    choices = [node for node in result.graph.node if node.op_type == 'If']
+    given = {each.name for each in result.graph.input} | {
+        name for node in choices for name in node.output}
+    read = {name for node in choices for name in _reads(node)}
+    maps = {name for name in given | read if name in types and _is_map(types[name])}
+    for way in (way for node in choices for way in _graphs(node)):
+        _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
+        ends = [_turned(each) for each in way.output]
+        way.ClearField('output')
+        way.output.extend(ends)
+    _hand_over(result.graph, maps & given, maps - given)
+    inputs = [_turned(each) for each in result.graph.input]
+    result.graph.ClearField('input')
+    result.graph.input.extend(inputs)
+    return result
 
 
 def _computed(model: ModelProto) -> tuple[list[NodeProto], dict[str, TensorProto]]:
@@ -167,64 +101,33 @@ def _localise(graph: GraphProto, constants: dict[str, TensorProto], prefix: str 
         graph.initializer[-1].name = local
 
 
-def _condition(node: NodeProto, constants: dict[str, TensorProto]) -> Condition:
-    number = int(numpy_helper.to_array(constants[node.input[1]]))
-    return Condition(number, 0) if node.op_type == 'Gather' else Condition(None, number)
-
-
-def _choice(node: NodeProto, condition: Condition, types: dict[str, ValueInfoProto]) -> Choice:
-    way = {attribute.name: attribute.g for attribute in node.attribute}
-    yes, no = way['then_branch'], way['else_branch']
-    outputs = list(node.output)
-    unchanged = ([each.input[0] for each in no.node]
-                 if all(each.op_type == 'Identity' for each in no.node) else [])
-    return Choice(condition, _inner(yes, outputs, types),
-                  None if unchanged else _inner(no, outputs, types), outputs, unchanged)
-
-
-def _inner(graph: GraphProto, outputs: list[str], types: dict[str, ValueInfoProto]) -> Part:
-    """Return one way of a choice; its outputs get the names they have outside."""
-    names = {end.name: outside for end, outside in zip(graph.output, outputs)}
-    nodes = [_renamed(node, names) for node in graph.node]
-    return _part(nodes, {each.name: each for each in graph.initializer}, outputs, types)
-
-
-def _part(nodes: list[NodeProto], constants: dict[str, TensorProto], outputs: list[str],
-          types: dict[str, ValueInfoProto]) -> Part:
-    made = {name for node in nodes for name in node.output}
-    read = dict.fromkeys(name for node in nodes for name in node.input if name)
-    inputs = [name for name in read if name not in made and name in types]
-    maps = {name for name in (*inputs, *outputs) if _is_map(types[name])}
-    turned = [_renamed(node, {name: f'{name}.planes' for name in maps}) for node in nodes]
-    before = [each for name in inputs if name in maps for each in _turns(
-        name, to_planes=True, copied=sum(name in node.input for node in nodes) > 1)]
-    makers = {name: node for node in nodes for name in node.output}
-    after = [each for name in outputs if name in maps for each in _turns(
-        name, to_planes=False, copied=_ends_in_sum(name, makers))]
-    graph = helper.make_graph(
-        [*before, *turned, *after], 'part', [_turned(types[name]) for name in inputs],
-        [_turned(types[name]) for name in outputs],
-        [constants[name] for name in read if name in constants])
-    return Part(helper.make_model(graph, opset_imports=[helper.make_opsetid('', OPSET)],
-                                  ir_version=IR_VERSION))
-
-
-def _turns(name: str, *, to_planes: bool, copied: bool) -> list[NodeProto]:
-    """Return the nodes between a map as parts hand it over and its planes.
-
-    OpenVINO turns a map for free where exactly one node reads it, and where it was not made by a
-    sum. Elsewhere a copy in between (a pool of single pixels), which costs a fifth of turning it,
-    helps it to see that.
-    """
-    planes, between = f'{name}.planes', f'{name}.turned' if copied else f'{name}.planes'
-    if to_planes:
-        turn = helper.make_node('Transpose', [name], [between], perm=PLANES_FIRST)
-        copy = helper.make_node('AveragePool', [between], [planes], kernel_shape=[1, 1])
-    else:
-        turn = helper.make_node('Transpose', [between], [name], perm=PLANES_LAST)
-        copy = helper.make_node('AveragePool', [planes], [between], kernel_shape=[1, 1])
-    nodes = [turn, copy] if to_planes else [copy, turn]
-    return nodes if copied else [turn]
+def _hand_over(graph: GraphProto, incoming: set[str], outgoing: set[str]) -> None:
+    """Let maps come and go with planes last, in place; the nodes see them with planes first."""
+    makers = {name: node for node in graph.node for name in node.output}
+    inside = {name: f'{graph.name}.{name}' for name in incoming | outgoing}
+    result: list[NodeProto] = []
+    turned: set[str] = set()
+    for node in graph.node:
+        if node.op_type == 'If':
+            result.append(node)
+            continue
+        for name in node.input:
+            if name in incoming and name not in turned:
+                turned.add(name)
+                result.append(helper.make_node('Transpose', [name], [inside[name]],
+                                               perm=PLANES_FIRST))
+        result.append(_renamed(node, inside))
+        for name in outgoing.intersection(node.output):
+            source = inside[name]
+            if _ends_in_sum(name, makers):
+                # OpenVINO turns what a sum made for free only with a copy in between, which costs
+                # a fifth of turning: a pool of single pixels.
+                result.append(helper.make_node('AveragePool', [source], [f'{source}.copy'],
+                                               kernel_shape=[1, 1]))
+                source = f'{source}.copy'
+            result.append(helper.make_node('Transpose', [source], [name], perm=PLANES_LAST))
+    graph.ClearField('node')
+    graph.node.extend(result)
 
 
 def _ends_in_sum(name: str, makers: dict[str, NodeProto]) -> bool:
