@@ -17,9 +17,10 @@ from std_msgs.msg import Header
 
 from anydepth_core.errors import ImageError
 
-# Of plain CDR, by its identifier: the first two bytes of four before the message.
-BYTE_ORDERS = {b'\0\0': '>', b'\0\1': '<'}
 ENCAPSULATION_BYTES = 4
+# Of plain CDR, by the first two bytes of these four: what the numbers between the texts are.
+NUMBERS = {identifier: tuple(struct.Struct(order + each) for each in ('iII', 'III', 'II'))
+           for identifier, order in ((b'\0\0', '>'), (b'\0\1', '<'))}
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,15 @@ def read_image(serialized: bytes) -> SerializedImage | Image:
 
 
 def _read(serialized: bytes) -> SerializedImage:
-    order, body = BYTE_ORDERS[serialized[:2]], memoryview(serialized)[ENCAPSULATION_BYTES:]
+    stamp, shape, rows = NUMBERS[serialized[:2]]
+    body = memoryview(serialized)[ENCAPSULATION_BYTES:]
     header = Header()
-    header.stamp.sec, header.stamp.nanosec, size = struct.unpack_from(f'{order}iII', body)
+    header.stamp.sec, header.stamp.nanosec, size = stamp.unpack_from(body)
     header.frame_id, at = _text(body, 12, size)
-    height, width, size = struct.unpack_from(f'{order}III', body, at := _aligned(at))
+    height, width, size = shape.unpack_from(body, at := _aligned(at))
     encoding, at = _text(body, at + 12, size)
     is_bigendian = body[at]
-    step, size = struct.unpack_from(f'{order}II', body, at := _aligned(at + 1))
+    step, size = rows.unpack_from(body, at := _aligned(at + 1))
     data = body[at + 8:at + 8 + size]
     if len(data) < size:
         raise ValueError('cut short')
