@@ -7,7 +7,8 @@ Everything is timed in turn in one run, so that ratios hold on a machine that is
 - every backend at full and at base, beside the plain static export of the same depth;
 - frames that switch between full and base, beside frames that do not;
 - preprocessing and decoding, beside the network;
-- the memory of one session of all depths, beside a static one, and its growth.
+- the memory of one session of all depths, beside a static one, and its growth;
+- the bytes of the file of all depths, beside the static one of full.
 
 Prints ratios (medians over the rounds) and writes everything with `--json`. Weights are random.
 """
@@ -24,7 +25,7 @@ import sys
 from anydepth_core.runtime.cores import share_cores
 
 MODELS = ('anydepth-yolo-n', 'anydepth-yolo-l', 'anydepth-detr-r18', 'anydepth-detr-r50')
-PARTS = ('times', 'switching', 'phases', 'memory')
+PARTS = ('times', 'switching', 'phases', 'memory', 'file')
 
 
 def main() -> int:
@@ -57,6 +58,8 @@ def main() -> int:
         found = {'model': name}
         if 'times' in args.parts:
             found |= cases.times(name, size, backends, args.frames)
+        if 'file' in args.parts:
+            found['file'] = cases.file_sizes(name, size)
         for backend in backends:
             if 'switching' in args.parts:
                 found[f'switching {backend}'] = cases.switching(name, size, backend, args.frames)
@@ -86,7 +89,7 @@ def show(found: dict) -> None:
     for name, ratio in found.get('ratios', {}).items():
         print(f'  {name:44}{ratio:.3f}')
     for name, row in found.items():
-        if name.startswith(('switching', 'memory', 'phases')):
+        if name.startswith(('switching', 'memory', 'phases', 'file')):
             print(f'  {name:24}' + ''.join(f'{key} {value:.3f}  ' for key, value in row.items()))
 
 

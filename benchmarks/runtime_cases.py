@@ -248,6 +248,22 @@ def memory(name: str, size: tuple[int, int], backend: str, frames: int) -> dict[
             'growth_mb': found['any']['growth_mb']}
 
 
+def file_sizes(name: str, size: tuple[int, int]) -> dict[str, float]:
+    """Compare the file of all depths with the static one of full, in megabytes.
+
+    Extras are the weights that only essential paths have: no file of full has them.
+    """
+    from anydepth_core.runtime.export.graph import any_depth_graph, static_graph
+
+    model = network_of(name, size).model
+    of_full = {id(weight) for key, weight in model.named_parameters() if '.essential.' not in key}
+    extras = 4 * sum(weight.numel() for weight in model.parameters() if id(weight) not in of_full)
+    whole = any_depth_graph(model, size, {}).ByteSize()
+    static = static_graph(model, model.depths.full, size, {}).ByteSize()
+    return {'any_mb': whole / 1e6, 'static_mb': static / 1e6, 'extras_mb': extras / 1e6,
+            'any / static': whole / static, 'any / (static + extras)': whole / (static + extras)}
+
+
 def versions() -> dict[str, str]:
     """Return the versions of what is measured."""
     return {name: importlib.import_module(name).__version__
