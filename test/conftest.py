@@ -4,7 +4,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Several processes of tests share the cores, and two threads that sleep while they wait take
+# twice as long as one for small networks (docs/decisions/0004). Read once, with PyTorch.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 @pytest.fixture(scope='session', autouse=True)
