@@ -15,6 +15,7 @@ from anydepth_core.runtime.policy_budgeted import Tracking
 from anydepth_core.runtime.profile import Profile
 
 RECENT_READINGS = 3
+SHORTEST_S = 1e-3  # readings closer to each other tell no watts
 
 
 class PowerCap:
@@ -98,7 +99,7 @@ class PowerCap:
     def _correct(self, at: float, power_w: float) -> None:
         since, spent_j, frames = self._since, self._spent_j, self._frames
         self._since, self._spent_j, self._frames = at, 0.0, 0
-        if since is None or at <= since or not frames:
+        if since is None or at - since < SHORTEST_S or not frames:
             return
         self._rooms.append(spent_j / (at - since) - power_w / self._shares)
         options, rate = self._tracking.options, frames / (at - since)

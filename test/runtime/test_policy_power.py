@@ -9,7 +9,7 @@ import random
 from statistics import fmean
 from types import SimpleNamespace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 import pytest
 from test_energy import LAPTOP, PACKAGE, RASPBERRY_PI, NoGpu
@@ -140,6 +140,7 @@ odd = st.sampled_from([None, float('nan'), float('inf'), -5.0, 0.0, 1e5]) | st.f
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 3), odd, st.booleans()), max_size=60),
        st.floats(0.01, 1e5))
+@example([(0.0, -5.0, True), (1e-16, -5.0, True)], 1.0)
 def test_whatever_sensors_tell_a_depth_is_chosen(events, budget):
     policy, now = capped(budget), 0.0
     for elapsed, reading, frame in events:
