@@ -77,22 +77,37 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
     chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, len(points)), dim=1).indices
     wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
 
-    rival = torch.where(wanted, overlap, -torch.ones_like(overlap))
-    rows = images[:, None].expand_as(rival)
-    best = torch.full_like(scores[..., 0], -1, dtype=torch.float32).scatter_reduce_(
-        0, rows, rival, 'amax')
-    foreground = best >= 0
-    first = torch.where(wanted & (rival == best[images]), indices, len(images))
-    object_index = torch.full_like(best, len(images), dtype=torch.long).scatter_reduce_(
-        0, rows, first, 'amin')
-    taken = wanted & (first == object_index[images])
-
+    object_index, taken = _owners(wanted, overlap, images, indices, len(targets))
     alignment, overlap = alignment * taken, overlap * taken
     strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=TINY) \
         * overlap.amax(dim=1, keepdim=True)
     soft = torch.zeros_like(scores, dtype=torch.float32)
     soft.transpose(1, 2).index_put_((images, labels), strength, accumulate=True)
-    return Assignment(foreground, object_index * foreground, soft)
+    foreground = object_index >= 0
+    return Assignment(foreground, object_index.clamp(min=0), soft)
+
+
+def _owners(wanted: Tensor, overlap: Tensor, images: Tensor, indices: Tensor, count: int,
+            ) -> tuple[Tensor, Tensor]:
+    """Decide which of the objects that want a point gets it: the one it overlaps most.
+
+    Args:
+        wanted: (M, N), each object would have each point.
+        overlap: (M, N) of each object with the box of each point.
+        images: (M,) which image an object is in.
+        indices: (M, 1) its number there.
+        count: B, how many images there are.
+
+    Returns:
+        (B, N) the number of each point's object, -1 for none, and (M, N) what each object got.
+    """
+    shape, rows = (count, wanted.shape[1]), images[:, None].expand_as(wanted)
+    rival = torch.where(wanted, overlap, -torch.ones_like(overlap))
+    best = rival.new_full(shape, -1).scatter_reduce_(0, rows, rival, 'amax')
+    first = torch.where(wanted & (rival == best[images]), indices, len(images))
+    object_index = indices.new_full(shape, len(images)).scatter_reduce_(0, rows, first, 'amin')
+    taken = wanted & (first == object_index[images])
+    return object_index.masked_fill(best < 0, -1), taken
 
 
 def _overlap(goals: Tensor, boxes: Tensor, images: Tensor) -> Tensor:
@@ -108,6 +123,6 @@ def _overlap(goals: Tensor, boxes: Tensor, images: Tensor) -> Tensor:
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
     """Return (M, N): whether each point lies inside each box, grown to SMALLEST_SIDE."""
-    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
-    half = (boxes[..., 2:] - boxes[..., :2]).clamp(min=SMALLEST_SIDE) / 2
-    return ((points - centre[..., None, :]).abs() < half[..., None, :]).all(dim=-1)
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=SMALLEST_SIDE) / 2
+    return ((points[None] - centre[:, None]).abs() < half[:, None]).all(dim=-1)

@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.ops import nms
 
 from anydepth_core.models.base import RawPredictions
-from anydepth_core.models.suppression import nms
 
 NMS_CANDIDATES = 30_000
 # Boxes of different classes are moved apart by this many pixels before one NMS over all of them.

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
-
-from anydepth_core.nn.norm import FrozenBatchNorm2d
+from torchvision.ops import FrozenBatchNorm2d
 
 NORMS = (nn.BatchNorm2d, nn.LayerNorm, FrozenBatchNorm2d)
 

@@ -9,9 +9,9 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from anydepth_core.nn.conv import ConvNorm, RepConv, fuse
-from anydepth_core.nn.norm import FrozenBatchNorm2d
 from anydepth_core.nn.stage import TwoPathStage, two_paths
 
 

@@ -8,10 +8,10 @@ from scipy.optimize import linear_sum_assignment
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.ops import FrozenBatchNorm2d
 
 from anydepth_core.models.base import RawPredictions
 from anydepth_core.models.rtdetr import AnyDepthDetr
-from anydepth_core.nn.norm import FrozenBatchNorm2d
 
 
 def random_images(batch: int, height: int, width: int, seed: int = 0) -> Tensor:

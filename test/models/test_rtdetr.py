@@ -12,6 +12,7 @@ import pytest
 from rtdetr_models import assert_same, random_images, randomise
 import torch
 from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from anydepth_core.depth import STAGES
 from anydepth_core.models.registry import create_model
@@ -19,7 +20,6 @@ from anydepth_core.models.rtdetr import CONFIGS, AnyDepthDetr, backbone, neck
 from anydepth_core.models.rtdetr.decoder import Decoder
 from anydepth_core.models.rtdetr.model import corners
 from anydepth_core.models.rtdetr.selection import QuerySelection
-from anydepth_core.nn.norm import FrozenBatchNorm2d
 
 IMAGES = random_images(2, 320, 320)
 

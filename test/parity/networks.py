@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+from torchvision.ops import FrozenBatchNorm2d
 
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.importers import import_weights, plan_import, read_checkpoint
 from anydepth_core.models.rtdetr.backbone import ResidualBlock
-from anydepth_core.nn.norm import FrozenBatchNorm2d
 
 SIZES = ((640, 640), (480, 672))
 # Brings the class scores of a random network to a standard deviation of about one per map.

@@ -35,8 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # How long a process may take to start or answer on a machine that is busy with other things: a
 # tenth of a core is enough.
 PATIENCE_S = 120.0
-AGAIN_S = 15.0
-HEARD_S = 0.3
+FIRST_ANSWER_S = 15.0
+HEARD_S = 0.3  # in which a node hears of a new client, if it has time
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=50)
 NODE_VARIABLES = {'OMP_NUM_THREADS': '1'}
@@ -119,6 +119,7 @@ class Peer:
         self._executor.add_node(self.node)
         self._closed = False
         self._clients: dict[str, Any] = {}
+        self._answered: set[str] = set()
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
@@ -147,24 +148,24 @@ class Peer:
         wait_for(publisher.get_subscription_count, f'subscriber of {topic}')
         return publisher
 
-    def call(self, kind: type, service: str, request: Any, again_s: float = PATIENCE_S) -> Any:
+    def call(self, kind: type, service: str, request: Any, *, repeatable: bool = False) -> Any:
         """Return the response of a service.
 
-        What may be done twice may be asked again after `again_s`: a node that is short of time may
-        answer before it has heard of a new client, and then the answer is lost.
+        Fast DDS gives up ("client will not receive response") where a node that is short of time
+        answers a client that it has not heard of yet. So a new client asks once more where no
+        harm is done by that; every later request must be answered.
         """
         client = self._client(kind, service)
         assert client.wait_for_service(PATIENCE_S), f'no service {service}'
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            future = client.call_async(request)
-            try:
-                wait_for(future.done, f'answer of {service}', again_s)
-            except AssertionError:
-                if time.monotonic() >= deadline:
-                    raise
-            else:
-                return future.result()
+        future = client.call_async(request)
+        if repeatable and service not in self._answered:
+            deadline = time.monotonic() + FIRST_ANSWER_S
+            while not future.done() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            future = future if future.done() else client.call_async(request)
+        wait_for(future.done, f'answer of {service}')
+        self._answered.add(service)
+        return future.result()
 
     def _client(self, kind: type, service: str) -> Any:
         """Return the client of a service, which is kept: a new one takes ten times as long.
@@ -179,18 +180,20 @@ class Peer:
         """Set one parameter as `ros2 param set` does."""
         parameter = value if isinstance(value, Parameter) else Parameter(name, value=value)
         request = SetParameters.Request(parameters=[parameter.to_parameter_msg()])
-        return self.call(SetParameters, f'{node}/set_parameters', request, AGAIN_S).results[0]
+        return self.call(SetParameters, f'{node}/set_parameters', request,
+                         repeatable=True).results[0]
 
     def get(self, name: str, node: str = '/detector') -> Any:
         """Return the value of one parameter as `ros2 param get` does."""
         request = GetParameters.Request(names=[name])
-        answer = self.call(GetParameters, f'{node}/get_parameters', request, AGAIN_S)
-        value = answer.values[0]
+        value = self.call(GetParameters, f'{node}/get_parameters', request,
+                          repeatable=True).values[0]
         return parameter_value_to_python(value)
 
     def state(self, node: str = '/detector') -> str:
         """Return the name of the lifecycle state."""
-        response = self.call(GetState, f'{node}/get_state', GetState.Request(), AGAIN_S)
+        response = self.call(GetState, f'{node}/get_state', GetState.Request(),
+                             repeatable=True)
         return str(response.current_state.label)
 
     def change_state(self, label: str, node: str = '/detector') -> bool:
@@ -198,7 +201,7 @@ class Peer:
         request = ChangeState.Request()
         request.transition.label = label
         service = f'{node}/change_state'
-        if service not in self._clients:  # cannot be asked twice, so the node may hear of it first
+        if service not in self._clients:  # a transition cannot be asked for twice
             self._client(ChangeState, service).wait_for_service(PATIENCE_S)
             time.sleep(HEARD_S)
         return bool(self.call(ChangeState, service, request).success)

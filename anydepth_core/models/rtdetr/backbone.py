@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from anydepth_core.depth import Depth
 from anydepth_core.models.rtdetr.config import DetrConfig
 from anydepth_core.nn.conv import ConvNorm, Norm
-from anydepth_core.nn.norm import FrozenBatchNorm2d
 from anydepth_core.nn.stage import TwoPathStage, two_paths
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_convert
 
 COUNT = 100
 LABEL_NOISE = 0.5
@@ -83,13 +84,12 @@ def draw_denoising(labels: Sequence[Tensor], boxes: Sequence[Tensor], num_classe
     negative = (place // max(1, most)) % 2
     sign = torch.where(uniform(true_boxes.shape) < 0.5, -1.0, 1.0)
     shift = sign * (uniform(true_boxes.shape) + negative[:, None]) * box_noise
-    centres, sizes = true_boxes.chunk(2, dim=-1)
-    corners = torch.cat((centres - sizes / 2, centres + sizes / 2), dim=-1)
-    near, far = (corners + shift * sizes.repeat(1, 1, 2) / 2).clamp(0, 1).chunk(2, dim=-1)
+    corners = box_convert(true_boxes, 'cxcywh', 'xyxy')
+    corners = (corners + shift * true_boxes[..., 2:].repeat(1, 1, 2) / 2).clamp(0, 1)
     return DenoisingQueries(
         labels=torch.where(replaced, random_labels, true_labels),
         # A negative's opposite corners may have passed each other; such a box has no size.
-        boxes=torch.cat(((near + far) / 2, far - near), dim=-1).clamp(min=0),
+        boxes=box_convert(corners, 'xyxy', 'cxcywh').clamp(min=0),
         groups=groups,
         positives=tuple(place.view(groups, 2, most)[:, 0, :len(x)].flatten() for x in labels),
         objects=tuple(place[:len(x)].repeat(groups) for x in labels))

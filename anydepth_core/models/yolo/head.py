@@ -58,9 +58,7 @@ class YoloHead(nn.Module):
                           nn.Conv2d(hidden, num_classes, 1))
             for c in channels)
         # Fixed, yet a parameter: the published parameter counts include it.
-        # Not by torch.arange, which on the device 'meta' imports PyTorch's compiler: a second.
-        distances = torch.tensor(range(BINS), dtype=torch.float32)
-        self.distances = nn.Parameter(distances, requires_grad=False)
+        self.distances = nn.Parameter(torch.arange(BINS, dtype=torch.float32), requires_grad=False)
         self._start_biases()
 
     def forward(self, maps: tuple[Tensor, Tensor, Tensor]) -> DenseOutputs:
