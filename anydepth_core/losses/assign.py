@@ -14,6 +14,8 @@ CANDIDATES = 10
 SCORE_POWER = 0.5
 OVERLAP_POWER = 6.0
 SMALLEST_SIDE = 8.1  # a little more than the finest stride: some anchor point lies within
+LEAST_OVERLAP = 0.01
+LEAST_TARGET = 0.5
 TINY = torch.finfo(torch.float32).tiny
 
 
@@ -58,10 +60,12 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
     that several objects want answers for the one it overlaps most. An object's best point gets its
     best overlap as class target, the others in proportion to their alignment.
 
-    However badly an object is predicted, its points are ranked and taken: there is no least
-    alignment, the overlap is plain IoU (never negative), and an object smaller than the finest
-    stride reaches one stride around its centre. Otherwise small objects, whose alignment starts
-    near zero, would never be learned.
+    Small objects have few points and boxes that overlap them little, and what overlaps little
+    gets a low target, by which its box is then weighed: the published assignment leaves them
+    unlearned. Therefore, beyond it: an object smaller than the finest stride reaches one stride
+    around its centre; an overlap counts as LEAST_OVERLAP at least, so that points are ranked
+    however badly they predict; an object's best point is not given to another, unless it is
+    the best one of both; and it has a target of LEAST_TARGET at least.
     """
     labels = torch.cat([t.labels for t in targets])
     goals = torch.cat([t.boxes for t in targets]).float()
@@ -73,27 +77,28 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
     inside = _inside(points, goals)
     overlap = _overlap(goals, boxes.float(), images) * inside
     of_label = scores.float().transpose(1, 2)[images, labels]
-    alignment = of_label ** SCORE_POWER * overlap ** OVERLAP_POWER
+    alignment = of_label ** SCORE_POWER * overlap.clamp(min=LEAST_OVERLAP) ** OVERLAP_POWER * inside
     chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, len(points)), dim=1).indices
     wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
 
-    object_index, taken = _owners(wanted, overlap, images, indices, len(targets))
+    best = wanted & (alignment == alignment.amax(dim=1, keepdim=True))
+    object_index, taken = _owners(wanted, overlap + best, images, indices, len(targets))
     alignment, overlap = alignment * taken, overlap * taken
     strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=TINY) \
-        * overlap.amax(dim=1, keepdim=True)
+        * overlap.amax(dim=1, keepdim=True).clamp(min=LEAST_TARGET)
     soft = torch.zeros_like(scores, dtype=torch.float32)
     soft.transpose(1, 2).index_put_((images, labels), strength, accumulate=True)
     foreground = object_index >= 0
     return Assignment(foreground, object_index.clamp(min=0), soft)
 
 
-def _owners(wanted: Tensor, overlap: Tensor, images: Tensor, indices: Tensor, count: int,
+def _owners(wanted: Tensor, claim: Tensor, images: Tensor, indices: Tensor, count: int,
             ) -> tuple[Tensor, Tensor]:
-    """Decide which of the objects that want a point gets it: the one it overlaps most.
+    """Decide which of the objects that want a point gets it: the one with the highest claim.
 
     Args:
         wanted: (M, N), each object would have each point.
-        overlap: (M, N) of each object with the box of each point.
+        claim: (M, N) of each object on each point, not negative.
         images: (M,) which image an object is in.
         indices: (M, 1) its number there.
         count: B, how many images there are.
@@ -102,12 +107,12 @@ def _owners(wanted: Tensor, overlap: Tensor, images: Tensor, indices: Tensor, co
         (B, N) the number of each point's object, -1 for none, and (M, N) what each object got.
     """
     shape, rows = (count, wanted.shape[1]), images[:, None].expand_as(wanted)
-    rival = torch.where(wanted, overlap, -torch.ones_like(overlap))
+    rival = torch.where(wanted, claim, -torch.ones_like(claim))
     best = rival.new_full(shape, -1).scatter_reduce_(0, rows, rival, 'amax')
     first = torch.where(wanted & (rival == best[images]), indices, len(images))
     object_index = indices.new_full(shape, len(images)).scatter_reduce_(0, rows, first, 'amin')
     taken = wanted & (first == object_index[images])
-    return object_index.masked_fill(best < 0, -1), taken
+    return object_index.masked_fill(object_index == len(images), -1), taken
 
 
 def _overlap(goals: Tensor, boxes: Tensor, images: Tensor) -> Tensor:

@@ -7,7 +7,13 @@ from __future__ import annotations
 import torch
 from torchvision.ops import box_iou
 
-from anydepth_core.losses.assign import CANDIDATES, Assignment, Targets
+from anydepth_core.losses.assign import (
+    CANDIDATES,
+    LEAST_OVERLAP,
+    LEAST_TARGET,
+    Assignment,
+    Targets,
+)
 from anydepth_core.losses.assign import assign as assign_batch
 
 
@@ -40,18 +46,21 @@ def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
         ranked = []
         for p, (x, y) in enumerate(points.tolist()):
             if box[0] < x < box[2] and box[1] < y < box[3]:
-                value = float(scores[p, label]) ** 0.5 * float(overlap[o, p]) ** 6
+                value = float(scores[p, label]) ** 0.5 * max(float(overlap[o, p]), LEAST_OVERLAP) ** 6
                 alignments[o, p] = value
                 ranked.append((-value, p))
         for _, p in sorted(ranked)[:CANDIDATES]:
             wanted.setdefault(p, []).append(o)
-    owner = {p: max(objects, key=lambda o: float(overlap[o, p])) for p, objects in wanted.items()}
+    firsts = {o: max(value for (other, _), value in alignments.items() if other == o)
+              for o, _ in alignments}
+    owner = {p: max(objects, key=lambda o: (alignments[o, p] == firsts[o], float(overlap[o, p])))
+             for p, objects in wanted.items()}
     result = {}
     for p, o in owner.items():
         mine = [q for q, other in owner.items() if other == o]
         best = max(alignments[o, q] for q in mine)
         top = max(float(overlap[o, q]) for q in mine)
-        result[p] = (o, alignments[o, p] / best * top)
+        result[p] = (o, alignments[o, p] / best * max(top, LEAST_TARGET))
     return result
 
 
@@ -93,8 +102,25 @@ def test_a_badly_predicted_small_object_is_still_assigned() -> None:
     assigned = assign(scores, boxes, points, Targets(torch.tensor([0, 1, 2]), small))
     for index in range(3):
         points_of = assigned.foreground & (assigned.object_index == index)
-        assert points_of.any()
-        assert assigned.scores[points_of].sum() > 0
+        assert assigned.scores[points_of].max() == LEAST_TARGET
+
+
+def test_a_small_object_before_a_well_predicted_large_one_keeps_its_best_point() -> None:
+    _, _, points, _ = case(3, objects=1)
+    large, small = torch.tensor([[0., 0, 64, 64], [28, 28, 37, 37]])
+    boxes = large.repeat(len(points), 1)
+    assigned = assign(torch.full((len(points), 3), 0.5), boxes, points,
+                      Targets(torch.tensor([0, 1]), torch.stack((large, small))))
+    assert assigned.foreground.sum() > 1
+    kept = assigned.scores[assigned.foreground & (assigned.object_index == 1)]
+    assert len(kept) and kept[:, 1].max() == LEAST_TARGET
+
+
+def test_predictions_that_are_not_numbers_leave_the_indices_in_range() -> None:
+    scores, boxes, points, targets = case(4, objects=5)
+    assigned = assign(scores, boxes * float('nan'), points, targets)
+    assert assigned.object_index.min() >= 0 and assigned.object_index.max() < 5
+    assert assigned.scores.isnan().any()
 
 
 def test_no_image_of_a_batch_touches_another() -> None:
