@@ -19,6 +19,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 from anydepth_core.detections import Detections
 from anydepth_ros.conversions import DetectionArrays, to_label_info, to_vision_info
 from anydepth_ros.diagnostics import FrameReport, Identity, frame_status
+from anydepth_ros.serialized_detections import write_detections, writes_as_rclpy
 from anydepth_ros.views import Views
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class ManagedNode(LifecycleNodeMixin, Node):
 def made_apart(make: Callable[[], Made]) -> Made:
     """Return what `make` makes, made in a thread of its own.
 
-    A vision_msgs built without CMake leaves an error state in the thread that makes a publisher,
-    and the next topic made there would complain.
+    A vision_msgs built without CMake leaves an error state in the thread that makes a publisher
+    or a message's bytes, and the next topic made there would complain.
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(make).result()
@@ -79,7 +80,8 @@ class Outputs:
         self._node = node
         self._identity = identity
         self._by_name = class_id_as == 'name'
-        self._arrays = DetectionArrays()
+        self._written: Callable[..., bytes | Detection2DArray] = (
+            write_detections if made_apart(writes_as_rclpy) else DetectionArrays().of)
         self._told: tuple[str, float] | None = None
         self._frame_status: LifecyclePublisher = node.create_lifecycle_publisher(
             DiagnosticArray, topic('frame_status'), RESULT_QOS)
@@ -113,8 +115,8 @@ class Outputs:
     def publish_detections(self, detections: Detections, header: Header,
                            class_names: Sequence[str]) -> None:
         """Publish one array for one image, also when nothing was found."""
-        self._detections.publish(self._arrays.of(detections, header,
-                                                 class_names if self._by_name else None))
+        self._detections.publish(self._written(detections, header,
+                                               class_names if self._by_name else None))
 
     def publish_status(self, header: Header, report: FrameReport) -> None:
         """Publish what is known of one processed image."""

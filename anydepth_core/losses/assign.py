@@ -77,7 +77,8 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
     inside = _inside(points, goals)
     overlap = _overlap(goals, boxes.float(), images) * inside
     of_label = scores.float().transpose(1, 2)[images, labels]
-    alignment = of_label ** SCORE_POWER * overlap.clamp(min=LEAST_OVERLAP) ** OVERLAP_POWER * inside
+    ranked = overlap.clamp(min=LEAST_OVERLAP) * inside
+    alignment = of_label ** SCORE_POWER * ranked ** OVERLAP_POWER
     chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, len(points)), dim=1).indices
     wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
 

@@ -46,7 +46,8 @@ def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
         ranked = []
         for p, (x, y) in enumerate(points.tolist()):
             if box[0] < x < box[2] and box[1] < y < box[3]:
-                value = float(scores[p, label]) ** 0.5 * max(float(overlap[o, p]), LEAST_OVERLAP) ** 6
+                least = max(float(overlap[o, p]), LEAST_OVERLAP)
+                value = float(scores[p, label]) ** 0.5 * least ** 6
                 alignments[o, p] = value
                 ranked.append((-value, p))
         for _, p in sorted(ranked)[:CANDIDATES]:
