@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 import os
 from pathlib import Path
 import sys
@@ -21,6 +21,7 @@ from anydepth_ros.isolation import isolated
 from anydepth_ros.transport import with_profile
 
 TIMEOUT_S = 400
+LOG_SHOWN = 4000  # characters
 # Fast DDS reads it once in the life of this process.
 os.environ.update(with_profile({}), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
 
@@ -30,6 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents and not item.get_closest_marker('timeout'):
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what the processes that still run have written."""
+    report = yield
+    if report.failed:
+        for process in Process.running:
+            report.sections.append((f'written to {process.log}', process.text[-LOG_SHOWN:]))
+    return report
 
 
 @pytest.fixture(scope='session')

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
@@ -65,7 +65,13 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
 
 
 class Process:
-    """One of the project's executables, started as its console script would start it."""
+    """One of the project's executables, started as its console script would start it.
+
+    Attributes:
+        running: those that were not killed yet.
+    """
+
+    running: ClassVar[list[Process]] = []
 
     def __init__(self, module: str, environment: Mapping[str, str], log: Path,
                  *arguments: str, paths: Sequence[Path] = ()) -> None:
@@ -76,6 +82,7 @@ class Process:
                 [sys.executable, '-m', module, *arguments], cwd=log.parent,
                 env={**environment, 'PYTHONPATH': python_path, **NODE_VARIABLES},
                 stdout=output, stderr=subprocess.STDOUT)
+        self.running.append(self)
 
     @property
     def text(self) -> str:
@@ -102,6 +109,8 @@ class Process:
 
     def kill(self) -> None:
         """End it whatever it does."""
+        if self in self.running:
+            self.running.remove(self)
         if self.popen.poll() is None:
             self.popen.kill()
         self.popen.wait()
