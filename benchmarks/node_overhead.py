@@ -119,6 +119,7 @@ def camera(domain: int, size: str, rate_hz: float) -> Iterator[list[Any]]:
 
     from anydepth_core.data.scenes import SceneVideo
     from anydepth_ros.conversions import to_image
+    from anydepth_ros.outputs import made_apart
 
     width, height = map(int, size.split('x'))
     film = SceneVideo(0, (height, width), frames_per_scene=1)
@@ -135,7 +136,8 @@ def camera(domain: int, size: str, rate_hz: float) -> Iterator[list[Any]]:
         publisher.publish(image)
     node.create_timer(1 / rate_hz, publish)
     received: list[Any] = []
-    node.create_subscription(Detection2DArray, '/detector/detections', received.append, 10)
+    made_apart(lambda: node.create_subscription(Detection2DArray, '/detector/detections',
+                                                received.append, 10))
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
