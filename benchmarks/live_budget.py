@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well a running node keeps a budget: `python benchmarks/live_budget.py [--plot FILE.png]`.
 
-Three processes on a real DDS: the demo camera, the node `detector`, which measures its profile at
-start, and this one, which sets budgets and hears what each frame cost:
+Two processes on a real DDS: the node `detector`, which measures its profile at start, and this
+one, which publishes pictures that are there before, sets budgets and hears what each frame cost:
 
     steps, sawtooth  `target_fps` between what full and base allow in the node (the profile was
                      measured with nothing else running); the error is that of the mean cost of 30
@@ -40,6 +40,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from node_overhead import camera
 import numpy as np
 from numpy.typing import NDArray
 
@@ -169,18 +170,17 @@ def running(args: argparse.Namespace) -> Iterator[Bench]:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
         environment = undo.enter_context(isolated(os.environ))
-        environment |= {'XDG_CACHE_HOME': str(folder), 'OMP_NUM_THREADS': '1'}
+        environment |= {'XDG_CACHE_HOME': str(folder)}
         os.environ.update(environment)  # before ROS is loaded into this process
         from anydepth_ros.demo_listener import Listener
 
         children = [
             Child('detector', 'anydepth_ros.detector_node', ros_arguments(
                 weights=args.weights, profile_on_start=True), environment,
-                folder / 'detector.txt'),
-            Child('camera', 'anydepth_ros.demo_camera', ros_arguments(
-                size=args.size, rate_hz=args.rate_hz), environment, folder / 'camera.txt')]
+                folder / 'detector.txt')]
         for child in children:
             undo.callback(child.stop)
+        undo.enter_context(camera(int(environment['ROS_DOMAIN_ID']), args.size, args.rate_hz))
         costs = Costs()
         listener = Listener(costs)
         undo.callback(listener.close)
