@@ -90,7 +90,7 @@ class Bench:
     listener: Listener
     costs: Costs
     profile: Profile
-    children: Sequence[Child]
+    detector: Child
 
     def keep(self, name: str, budget_ms: float, seconds: float) -> None:
         """Set a budget and let frames pass."""
@@ -98,8 +98,7 @@ class Bench:
             name, 1000 / budget_ms if name == 'target_fps' else budget_ms)
         self.costs.budget_ms = budget_ms
         time.sleep(seconds)
-        for child in self.children:
-            child.require_alive()
+        self.detector.require_alive()
 
     def taken(self, depth: str, seconds: float) -> float:
         """Return the 95th percentile, in ms, of the frames at one depth now."""
@@ -174,25 +173,21 @@ def running(args: argparse.Namespace) -> Iterator[Bench]:
         os.environ.update(environment)  # before ROS is loaded into this process
         from anydepth_ros.demo_listener import Listener
 
-        children = [
-            Child('detector', 'anydepth_ros.detector_node', ros_arguments(
-                weights=args.weights, profile_on_start=True), environment,
-                folder / 'detector.txt')]
-        for child in children:
-            undo.callback(child.stop)
+        detector = Child('detector', 'anydepth_ros.detector_node', ros_arguments(
+            weights=args.weights, profile_on_start=True), environment, folder / 'detector.txt')
+        undo.callback(detector.stop)
         undo.enter_context(camera(int(environment['ROS_DOMAIN_ID']), args.size, args.rate_hz))
         costs = Costs()
         listener = Listener(costs)
         undo.callback(listener.close)
         deadline = time.monotonic() + PATIENCE_S
         while len(costs.frames) < WINDOW:
-            for child in children:
-                child.require_alive()
+            detector.require_alive()
             if time.monotonic() > deadline:
-                raise AnyDepthError(f'no frames came; {children[0].last_lines()}')
+                raise AnyDepthError(f'no frames came; {detector.last_lines()}')
             time.sleep(0.2)
         profile = next((folder / 'anydepth').glob('*.json'))
-        yield Bench(listener, costs, read_profile(profile), children)
+        yield Bench(listener, costs, read_profile(profile), detector)
 
 
 def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, float]:

@@ -55,8 +55,8 @@ def anydepth(capsys, *words):
     return status, out, err
 
 
-def start(*words, **settings):
-    return subprocess.Popen([sys.executable, '-m', 'anydepth_core', *words], cwd=ROOT, text=True,
+def start(*words, program=('-m', 'anydepth_core'), **settings):
+    return subprocess.Popen([sys.executable, *program, *words], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings)
 
 
@@ -193,10 +193,11 @@ def test_a_reader_that_goes_away_is_no_traceback():
 
 
 def test_interrupting_is_no_traceback():
-    process = start('models')
-    # The first model comes when all is imported: `python -m` dies of an interrupt within `exec` of
-    # a text, by which dataclasses are made, even where it was caught. A shell says 130 then, too.
-    process.stdout.readline(), process.stdout.readline()
+    # As the console script does: `python -m` dies of an interrupt within `exec` of a text, by
+    # which dataclasses are made, even where it was caught. A shell says 130 then, too.
+    process = start('models', program=('-c', 'import sys; from anydepth_core.cli import main; '
+                                       'sys.exit(main())'))
+    process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and err == 'anydepth: interrupted\n'
