@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 import torch
 from torch import Tensor
-from torchvision.ops import complete_box_iou_loss
 
 from anydepth_core.losses.align import ALL_STAGES, Alignment, StageName, divergence
 from anydepth_core.losses.assign import Assignment
+from anydepth_core.losses.boxes import complete_iou_loss
 from anydepth_core.losses.normalise import normaliser
 from anydepth_core.models.yolo.head import DenseOutputs
 
@@ -56,7 +56,8 @@ def distill_yolo(base: DenseOutputs, full: DenseOutputs, base_assigned: Assignme
     """Return the weighted terms 'classes', 'box' and 'distribution' of Eq. 6, each a scalar.
 
     The full pass is a fixed teacher: no gradient flows into it. Each anchor weighs by its soft
-    target in the full pass. Zero when the two passes agree, finite when no anchor is left.
+    target in the full pass. Zero when the two passes agree, finite when no anchor is left. A term
+    whose factor is 0 is left out.
     """
     for_boxes = for_classes = full_assigned.foreground
     if options.target_alignment:
@@ -71,9 +72,11 @@ def distill_yolo(base: DenseOutputs, full: DenseOutputs, base_assigned: Assignme
     temperature = options.temperature
     classes = divergence(base.logits[for_classes] / temperature,
                          full.logits[for_classes] / temperature) * temperature ** 2
-    box = complete_box_iou_loss(base.boxes[for_boxes].float(),
-                                full.boxes[for_boxes].detach().float())
+    box = complete_iou_loss(base.boxes[for_boxes].float(),
+                            full.boxes[for_boxes].detach().float())
     sides = divergence(base.side_logits[for_boxes], full.side_logits[for_boxes]).mean(dim=-1)
-    return {'classes': options.classes * (classes * class_weight).sum() / class_total,
-            'box': options.box * (box * box_weight).sum() / box_total,
-            'distribution': options.distribution * (sides * box_weight).sum() / box_total}
+    terms = {'classes': (classes * class_weight).sum() / class_total,
+             'box': (box * box_weight).sum() / box_total,
+             'distribution': (sides * box_weight).sum() / box_total}
+    return {name: factor * term for name, term in terms.items()
+            if (factor := getattr(options, name))}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import complete_box_iou_loss
 
 from anydepth_core.losses.assign import Assignment, Targets, assign
+from anydepth_core.losses.boxes import complete_iou_loss
 from anydepth_core.losses.normalise import normaliser
 from anydepth_core.models.yolo.head import BINS, DenseOutputs
 
@@ -49,7 +49,7 @@ def yolo_loss(outputs: DenseOutputs, targets: Sequence[Targets], assignment: Ass
     objects = (assignment.object_index + firsts.to(foreground.device)[:, None])[foreground]
     goal = torch.cat([t.boxes for t in targets])[objects].float()
     boxes = outputs.boxes[foreground].float()
-    box = (complete_box_iou_loss(boxes, goal) * weight).sum() / total
+    box = (complete_iou_loss(boxes, goal) * weight).sum() / total
     batch, anchor = foreground.nonzero(as_tuple=True)
     sides = _sides(goal, outputs.points[anchor].float(), outputs.strides[anchor].float())
     distribution = distribution_focal_loss(outputs.side_logits[batch, anchor].float(), sides)

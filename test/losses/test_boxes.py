@@ -7,9 +7,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou, generalized_box_iou, generalized_box_iou_loss
+from torchvision.ops import (
+    box_iou,
+    complete_box_iou_loss,
+    generalized_box_iou,
+    generalized_box_iou_loss,
+)
 
-from anydepth_core.losses.boxes import paired_overlap
+from anydepth_core.losses.boxes import complete_iou_loss, paired_overlap
 
 
 def random_corners(count: int, seed: int, scale: float = 1.0) -> Tensor:
@@ -46,6 +51,28 @@ def test_boxes_without_area_are_finite() -> None:
         assert float(overlap.iou.detach()) == 0
         gradient, = torch.autograd.grad(overlap.giou.sum(), point)
         assert gradient.isfinite().all()
+
+
+def test_complete_iou_as_torchvision() -> None:
+    least = torch.tensor([0.0, 0.0, 0.1, 0.1])
+    ours, others = (random_corners(200, seed, 640.0) + least for seed in (4, 5))
+    ours.requires_grad_()
+    mine, theirs = complete_iou_loss(ours, others), complete_box_iou_loss(ours, others)
+    assert torch.equal(mine, theirs)
+    assert torch.equal(*(torch.autograd.grad(loss.sum(), ours)[0] for loss in (mine, theirs)))
+
+
+@pytest.mark.parametrize('goal', [(10.0, 10.0, 30.0, 50.0), (20.0, 20.0, 20.0, 20.0),
+                                  (20.0, 10.0, 20.0, 40.0)])
+def test_sides_that_rounding_takes_away_leave_a_gradient(goal: tuple[float, ...]) -> None:
+    at = torch.tensor([4000.5, 300.25])
+    distances = torch.tensor([[1e-7, 1e-7, 1e-7, 1e-7], [5.0, 1e-7, 7.0, 1e-7],
+                              [1e-7, 5.0, 1e-7, 7.0]]).requires_grad_()
+    boxes = torch.cat((at - distances[:, :2], at + distances[:, 2:]), dim=-1)
+    assert (boxes[0, :2] == boxes[0, 2:]).all()
+    loss = complete_iou_loss(boxes, torch.tensor([goal] * 3))
+    gradient, = torch.autograd.grad(loss.sum(), distances)
+    assert loss.isfinite().all() and gradient.isfinite().all()
 
 
 def test_nothing() -> None:
