@@ -100,6 +100,15 @@ def test_box_and_distribution_terms_by_hand() -> None:
                                                        rel=1e-4)
 
 
+@pytest.mark.parametrize('name', ['classes', 'box', 'distribution'])
+def test_a_term_whose_factor_is_0_is_left_out(name: str) -> None:
+    base, full = outputs(0), outputs(1)
+    same = assigned([0, 0, 1, None, 1, None])
+    every = distill_yolo(base, full, same, same, YoloDistillation())
+    some = distill_yolo(base, full, same, same, YoloDistillation(**{name: 0.0}))
+    assert some == {key: term for key, term in every.items() if key != name}
+
+
 def test_all_conflicting_is_zero_and_finite() -> None:
     base, full = outputs(0), outputs(1)
     terms = distill_yolo(base, full, assigned([0] * 6), assigned([1] * 6), YoloDistillation())

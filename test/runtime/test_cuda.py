@@ -5,19 +5,25 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 import random
+import sys
 
 import numpy as np
 import pytest
 from runtime_models import lively_model
 import torch
 
+from anydepth_core.models.base import RawPredictions
 from anydepth_core.models.model_info import ModelInfo
 from anydepth_core.models.registry import create_model
 from anydepth_core.runtime.backends import cuda_graphs
 from anydepth_core.runtime.backends.torch_backend import TorchBackend
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.network import of_model
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'benchmarks'))
+from gpu import matched
 
 MODELS = ('anydepth-yolo-tiny', 'anydepth-detr-tiny')
 DEPTHS = ('full', 'base', 'full-p4-pan', 'base+p2+fpn4')
@@ -109,23 +115,22 @@ def network(name):
 
 
 def difference(found, expected, family):
-    """Return the greatest difference of (1, Q, C) logits; a DETR's queries are a set.
+    """Return the greatest difference of the logits; a DETR's queries may change places.
 
-    They are ordered by a score, and scores that differ by less than rounding change places.
+    They are ordered by a score, and rounding decides between scores that differ by less.
     """
-    if family == 'yolo':
-        return (found - expected).abs().max()
-    apart = torch.cdist(found[0], expected[0], p=float('inf'))
-    return torch.maximum(apart.amin(0).max(), apart.amin(1).max())
+    if family == 'rtdetr':
+        found = matched(found, expected)
+    return (found.logits - expected.logits).abs().max()
 
 
 def test_queries_may_change_places_but_not_values():
-    logits = torch.rand(1, 20, 3)
-    swapped = logits.clone()
-    swapped[0, [4, 5]] = logits[0, [5, 4]]
-    assert difference(swapped, logits, 'rtdetr') == 0 < difference(swapped, logits, 'yolo')
-    swapped[0, 7] += 0.5
-    assert difference(swapped, logits, 'rtdetr') > 0.05
+    given = RawPredictions(torch.rand(1, 20, 3), torch.rand(1, 20, 4))
+    order = [*range(4), 5, 4, *range(6, 20)]
+    swapped = RawPredictions(given.logits[:, order], given.boxes[:, order])
+    assert difference(swapped, given, 'rtdetr') == 0 < difference(swapped, given, 'yolo')
+    swapped.logits[0, 7] += 0.5
+    assert difference(swapped, given, 'rtdetr') > 0.05
 
 
 @needs_gpu
@@ -145,11 +150,11 @@ def test_gpu_equals_cpu(name, depth):
         for kind, settings in {'cpu': {'device': 'cpu'}, 'one by one': {'graphs': False},
                                'graphs': {}}.items():
             backend = TorchBackend(given, **{'device': 'cuda', 'precision': 'fp32', **settings})
-            found[kind] = [backend.run(backend.upload(pixels), resolved) for _ in range(3)][-1]
+            raw = [backend.run(backend.upload(pixels), resolved) for _ in range(3)][-1]
+            found[kind] = RawPredictions(*(each.cpu() for each in raw))
     for kind, bound in {'one by one': 1e-4, 'cpu': 1e-3}.items():
-        expected = found[kind].logits.cpu()
-        worst = difference(found['graphs'].logits.cpu(), expected, given.model.family)
-        assert worst < bound * expected.abs().max(), kind
+        worst = difference(found['graphs'], found[kind], given.model.family)
+        assert worst < bound * found[kind].logits.abs().max(), kind
 
 
 @needs_gpu
