@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import import_module
 import math
 import threading
@@ -72,7 +72,7 @@ class DetectorNode(ManagedNode):
         self._watch_group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._on_tick, callback_group=self._watch_group, clock=steady)
         # PyTorch takes seconds to import: meanwhile the node can be seen and answers.
-        self._preload = threading.Thread(target=import_module, args=('anydepth_ros.session',))
+        self._preload = threading.Thread(target=_preload)
         self._preload.start()
         self.get_logger().info(transport.state(rclpy.get_rmw_implementation_identifier()))
         if self.parameters['autostart']:
@@ -138,7 +138,14 @@ class DetectorNode(ManagedNode):
 
     def _configure(self) -> None:
         self._model_error = ''
-        from anydepth_ros.session import Session
+        # A module whose import is failing in one thread is there, but empty, for another.
+        self._preload.join()
+        try:
+            from anydepth_ros.session import Session
+        except ModuleNotFoundError as error:
+            raise AnyDepthError(f'the Python package {error.name} is missing; what rosdep cannot '
+                                'install is named in the README, below "Run it on a robot"'
+                                ) from error
         self._session = Session(self, self.parameters, lambda: self._active_since,
                                 lambda: self._stop.asked, self._weights_loaded.trigger)
         self._configured.trigger()
@@ -225,3 +232,9 @@ class DetectorNode(ManagedNode):
 def make_node(stop: Stop) -> DetectorNode:
     """Return the node; see `DetectorNode` for what it raises."""
     return DetectorNode(stop)
+
+
+def _preload() -> None:
+    """Import what configuring needs."""
+    with suppress(ModuleNotFoundError):  # configuring tells which
+        import_module('anydepth_ros.session')

@@ -8,10 +8,11 @@ No ROS here. Every method may be called from any thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 import re
 import threading
+from typing import Any
 
 WINDOW = 300
 
@@ -132,6 +133,17 @@ class SequenceGaps:
 
     def __init__(self) -> None:
         self._last: dict[bytes, int] = {}
+
+    def missing_in(self, info: Mapping[str, Any]) -> int | None:
+        """Return how many messages are missing before the one that this information came with.
+
+        None for the first of its publisher, and where the middleware or rclpy does not tell which
+        publisher or number it is: Jazzy's rclpy tells no publisher.
+        """
+        publisher, number = info.get('publisher_gid'), info.get('publication_sequence_number')
+        if publisher is None or number is None:
+            return None
+        return self.missing_before(bytes(publisher['data']), number)
 
     def missing_before(self, publisher: bytes, number: int) -> int | None:
         """Return how many numbers were left out just before `number`; None for the first."""

@@ -135,11 +135,7 @@ class ImageInput:
 
     def _missing(self, info: Any) -> int:
         """Return how many images should have come between the last one and this one."""
-        number = info.get('publication_sequence_number')
-        if number is None:
-            return 0
-        publisher = bytes((info.get('publisher_gid') or {}).get('data', b''))
-        missing = self._gaps.missing_before(publisher, number)
+        missing = self._gaps.missing_in(info)
         if missing is None:  # what was lost before the first image leaves no gap between two
             counts = self._statistics.counts
             missing = max(0, counts.lost_in_transport - counts.missing)
@@ -171,6 +167,7 @@ class ImageInput:
             other_topics=() if publishers else self._other_topics(),
             zero_stamp=self._arrived > 0 and not self._stamp_ns,
             ahead_s=(self._stamp_ns - self._arrived_ns) / 1e9 if self._stamp_ns else 0.0,
+            clock_stands=self._arrived > 0 and not self._arrived_ns,
             processed=counts.processed, refused=counts.refused, dropped=counts.dropped,
             max_age_ms=settings.max_age_ms, rate_limited=settings.rate_limit_hz > 0,
             rmw=rclpy.get_rmw_implementation_identifier()))

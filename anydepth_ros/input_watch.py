@@ -20,6 +20,7 @@ GRACE_S = 3.0
 SILENT_S = 5.0
 LOST_SHARE = 0.05
 AHEAD_S = 0.1
+OTHER_TIME_S = 10.0  # older than any delay makes an image
 # Over how many looks, of how many images at least, which share of drops means too slow.
 SLOW_LOOKS = 5
 SLOW_IMAGES = 10
@@ -52,7 +53,8 @@ class InputView:
         received, lost: totals.
         other_topics: other topics that carry images.
         zero_stamp: the newest image has no stamp.
-        ahead_s: by how much the stamp of the newest image was in the future.
+        ahead_s: by how much the stamp of the newest image was in the future; negative: its age.
+        clock_stands: simulated time is used, and nobody has told any.
         processed, refused, dropped: totals; refused are those older than `max_age_ms`.
         max_age_ms: how old images may be; 0: any age.
         rate_limited: images are dropped on purpose.
@@ -70,6 +72,7 @@ class InputView:
     other_topics: Sequence[str] = ()
     zero_stamp: bool = False
     ahead_s: float = 0.0
+    clock_stands: bool = False
     processed: int = 0
     refused: int = 0
     dropped: int = 0
@@ -160,10 +163,19 @@ class InputWatch:
             return 'zero_stamp', (f'images on {topic} have no stamp (0): their age is unknown and '
                                   'nobody can pair detections with them; set header.stamp in the '
                                   'camera driver')
+        if view.clock_stands:
+            return 'no_clock', ('use_sim_time is true, but nobody publishes /clock: play the bag '
+                                'with --clock, or set use_sim_time to false')
         if view.ahead_s > AHEAD_S:
             return 'future_stamp', (f'images on {topic} are stamped {view.ahead_s:.1f} s in the '
                                     'future: synchronise the clocks of the two machines, or set '
                                     'use_sim_time where the images are played back')
+        if refused and -view.ahead_s > OTHER_TIME_S:
+            return 'other_time', (f'images on {topic} are refused, because they are '
+                                  f'{-view.ahead_s:.0f} s old by the clock of this node, more '
+                                  f'than max_age_ms {view.max_age_ms:g}: if a recording is '
+                                  'played, play it with --clock and set use_sim_time; else '
+                                  'synchronise the clocks of the two machines')
         if refused:
             return 'stale', (f'images on {topic} are refused, because they are older than '
                              f'max_age_ms {view.max_age_ms:g} when their turn comes: choose a '

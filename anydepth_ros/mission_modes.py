@@ -10,7 +10,8 @@ A file is a mapping of modes, each a mapping of parameters with the values to se
 
 What a robot does in a mode must not depend on the mode before. So a parameter that any mode of a
 file names is set by each of them: to its default where a mode leaves it out. What decides the
-depth counts as one for this, and is `auto` where a mode gives a budget or a limit. No ROS here.
+depth counts as one for this, and is `auto` where a mode gives a budget or a limit, be it of depth,
+power or temperature. No ROS here.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import yaml
 
 from anydepth_core.errors import AnyDepthError, nearest
 from anydepth_ros.depth_choice import AUTO, BUDGETS, DEPTH_LIMITS
+from anydepth_ros.energy_watch import LIMITS
 from anydepth_ros.parameters import (
     BY_NAME,
     LIVE,
@@ -223,13 +225,13 @@ def _completed(names: set[str]) -> list[str]:
     """Return the parameters that every mode sets if these are named: with those they go with."""
     together = {'depth', *CHOOSING}
     return [name for name in live_parameters()
-            if name in names or (name in together and together & names)]
+            if name in names or (name in together and {*together, *LIMITS} & names)]
 
 
 def _valid(written: Mapping[str, tuple[Any, int]], named: list[str]) -> dict[str, Any]:
     """Return all settings of a mode, after making sure that they are valid together."""
     values = {name: BY_NAME[name].default for name in LIVE}
-    choosing = [name for name in CHOOSING
+    choosing = [name for name in (*CHOOSING, *LIMITS)
                 if name in written and written[name][0] != values[name]]
     if choosing:
         depth, line = written.get('depth', (AUTO, 0))

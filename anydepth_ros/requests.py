@@ -111,9 +111,7 @@ class Requests:
                 self._accept(message)
 
     def _count_lost(self, info: Any) -> None:
-        publisher = bytes((info.get('publisher_gid') or {}).get('data', b''))
-        number = info.get('publication_sequence_number')
-        lost = 0 if number is None else self._gaps.missing_before(publisher, number) or 0
+        lost = self._gaps.missing_in(info) or 0
         self._statistics.add(arrived=1, missing=lost, lost=lost)
         if lost:
             self._tell('requests were lost before they could be answered; send the next when an '

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import os
 from pathlib import Path
 import sys
+import sysconfig
 
 VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 # The name that older releases read; they still do.
@@ -25,7 +26,10 @@ def shared_file(relative: str) -> Path:
     checkout = Path(__file__).resolve().parents[1]
     if (checkout / relative).is_file():
         return checkout / relative
-    prefixes = [*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix]
+    # pip puts data elsewhere outside of a virtual environment: /usr/local on Debian, ~/.local.
+    user = sysconfig.get_preferred_scheme('user')
+    prefixes = [*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep),
+                sysconfig.get_path('data', user), sysconfig.get_path('data'), sys.prefix]
     candidates = [Path(p, 'share', 'anydepth_ros', relative) for p in prefixes if p]
     return next((path for path in candidates if path.is_file()), candidates[-1])
 

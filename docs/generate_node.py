@@ -72,6 +72,8 @@ def findings() -> str:
         'lost': replace(coming, lost=2 * SLOW_IMAGES),
         'zero_stamp': replace(coming, zero_stamp=True),
         'future_stamp': replace(coming, ahead_s=3.0),
+        'no_clock': replace(coming, clock_stands=True),
+        'other_time': replace(coming, refused=1, max_age_ms=100.0, ahead_s=-86400.0),
         'stale': replace(coming, refused=1, max_age_ms=100.0),
         'slow': replace(coming, dropped=SLOW_IMAGES),
     }

@@ -31,6 +31,8 @@ ARGUMENTS = (
     DeclareLaunchArgument('bag', description='The bag to play: a folder, or one of its files.'),
     DeclareLaunchArgument('rate', default_value='1.0',
                           description='How much faster than it was recorded.'),
+    DeclareLaunchArgument('delay', default_value='10.0',
+                          description='Seconds until it starts: the detector has to load first.'),
     DeclareLaunchArgument('loop', default_value='false', choices=['true', 'false'],
                           description='Whether it starts again at its end; otherwise all ends.'),
     DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
@@ -40,9 +42,9 @@ ARGUMENTS = (
 
 def play(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the player; time is the bag's, so that images are as old as they were."""
-    bag, rate, loop = (LaunchConfiguration(name).perform(context)
-                       for name in ('bag', 'rate', 'loop'))
-    command = ['ros2', 'bag', 'play', bag, '--clock', '--rate', rate]
+    bag, rate, delay, loop = (LaunchConfiguration(name).perform(context)
+                              for name in ('bag', 'rate', 'delay', 'loop'))
+    command = ['ros2', 'bag', 'play', bag, '--clock', '--rate', rate, '--delay', delay]
     if loop == 'true':
         command.append('--loop')
     return [ExecuteProcess(cmd=command, output='screen', on_exit=[Shutdown()])]
@@ -59,5 +61,7 @@ def generate_launch_description() -> LaunchDescription:
         Node(package='rviz2', executable='rviz2', output='log',
              arguments=['-d', os.path.join(SHARE, 'config', 'detector.rviz')],
              parameters=[{'use_sim_time': True}],
+             namespace=LaunchConfiguration('namespace'),
+             remappings=[('/detector/debug_image', [LaunchConfiguration('name'), '/debug_image'])],
              condition=IfCondition(LaunchConfiguration('rviz'))),
     ])

@@ -19,7 +19,8 @@ SHARE = get_package_share_directory('anydepth_ros')
 
 def generate_launch_description() -> LaunchDescription:
     """Return the detector, which puts the Fast DDS profile in force, the camera, and RViz."""
-    source, rate = LaunchConfiguration('source'), LaunchConfiguration('rate_hz')
+    source, rate, image, namespace, name = map(
+        LaunchConfiguration, ('source', 'rate_hz', 'image', 'namespace', 'name'))
     return LaunchDescription([
         DeclareLaunchArgument('source', default_value='scenes',
                               description="'scenes', a folder of images, a video file, or the "
@@ -31,9 +32,12 @@ def generate_launch_description() -> LaunchDescription:
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(os.path.join(SHARE, 'launch', 'detector.launch.py'))),
         Node(package='anydepth_ros', executable='demo_camera', output='screen', emulate_tty=True,
+             namespace=namespace, remappings=[('image', image)],
              parameters=[{'source': ParameterValue(source, value_type=str),
                           'rate_hz': ParameterValue(rate, value_type=float)}]),
         Node(package='rviz2', executable='rviz2', output='log',
              arguments=['-d', os.path.join(SHARE, 'config', 'detector.rviz')],
+             namespace=namespace,
+             remappings=[('/detector/debug_image', [name, '/debug_image'])],
              condition=IfCondition(LaunchConfiguration('rviz'))),
     ])

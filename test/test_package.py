@@ -32,7 +32,7 @@ LIBRARIES = {
     'onnxruntime': ('onnxruntime', None),
     'openvino': ('openvino', None),
     'pycocotools': ('pycocotools', None),
-    'pydantic': ('pydantic', 'python3-pydantic'),
+    'pydantic': ('pydantic', None),
     'rosbags': ('rosbags', None),
     'ruamel': ('ruamel.yaml', None),
     'safetensors': ('safetensors', None),

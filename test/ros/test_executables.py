@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from harness import ROOT, Camera, wait_for
+from harness import ROOT, Camera, Process, wait_for
 import pytest
 
 from anydepth_ros.child import Child, ChildError
@@ -68,6 +68,16 @@ def test_what_the_user_can_mend_is_told_in_one_line_with_exit_code_2(start, para
     assert 'Traceback' not in process.text
     told = [line for line in process.text.splitlines() if 'Fast DDS profile' not in line]
     assert len(told) == 1 and words in told[0], process.text
+
+
+def test_a_python_package_that_rosdep_cannot_install_is_named(environment, weights, tmp_path):
+    (tmp_path / 'safetensors.py').write_text(
+        'raise ModuleNotFoundError("No module named safetensors", name="safetensors")')
+    process = Process('anydepth_ros.detector_node', environment, tmp_path / 'log.txt',
+                      '--ros-args', '-p', f'weights:={weights}', paths=[tmp_path])
+    assert process.wait() == 2
+    assert 'the Python package safetensors is missing' in process.text
+    assert 'Traceback' not in process.text
 
 
 def test_a_malformed_command_line_is_told_in_one_line(start):

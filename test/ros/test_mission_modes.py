@@ -80,6 +80,15 @@ def test_what_decides_the_depth_is_set_as_one(file):
     assert [mode.settings['depth'] for mode in found.values()] == ['auto', 'auto', 'full']
 
 
+@pytest.mark.parametrize('limit', ['power_budget_w: 8.0', 'max_temperature_c: 80.0'])
+def test_a_limit_of_power_or_temperature_lets_the_depth_be_chosen(file, limit):
+    for others in ('b: {latency_budget_ms: 100.0}', 'b: {nms_iou: 0.5}'):
+        low, other = load(file(f'a: {{{limit}}}\n{others}')).values()
+        assert low.settings['depth'] == 'auto' and {'depth', *mission_modes.CHOOSING} <= set(
+            low.settings) == set(other.settings)
+    assert 'line 1: depth: with' in refusal(file(f'a: {{depth: base, {limit}}}'))
+
+
 def test_every_live_parameter_can_be_set_by_a_mode(file):
     for name in live_parameters():
         text = yaml.safe_dump({'one': {name: BY_NAME[name].default}})

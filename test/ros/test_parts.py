@@ -74,6 +74,16 @@ def test_gaps_are_found_for_each_publisher():
     assert found == [None, 0, None, 2, 0, 0, 0]
 
 
+def test_gaps_are_not_guessed_where_nobody_says_who_published():
+    gaps = SequenceGaps()
+    for number in (1, 900, 2, 901):  # of two publishers, as Jazzy's rclpy tells it
+        assert gaps.missing_in({'publication_sequence_number': number}) is None
+    assert gaps.missing_in({'publisher_gid': {'data': b'a'}}) is None
+    known = {'publisher_gid': {'data': [1, 2]}}
+    assert [gaps.missing_in({**known, 'publication_sequence_number': number})
+            for number in (1, 4)] == [None, 2]
+
+
 @pytest.mark.parametrize(('name', 'given_value', 'value'), [
     ('score_threshold', 1, 1.0), ('score_threshold', '1e-1', 0.1), ('score_threshold', True, True),
     ('score_threshold', 'low', 'low'), ('depth', True, 'True'), ('depth', 12, '12'),
@@ -174,6 +184,9 @@ def test_stamps_in_the_future_old_images_and_a_slow_network_are_told_with_their_
                 for second, view in enumerate(views, 1)]
     assert kinds({'ahead_s': 3.0}, {'ahead_s': 0.01}) == ['future_stamp', 'ok']
     assert kinds({'refused': 4, 'max_age_ms': 50.0}, {'refused': 4}) == ['stale', 'ok']
+    old = {'refused': 4, 'max_age_ms': 50.0, 'ahead_s': -3e7}
+    assert kinds(old, {'clock_stands': True, 'ahead_s': 1.8e9}) == ['other_time', 'no_clock']
+    assert kinds({'ahead_s': -3e7}) == ['ok']
     assert kinds({'processed': 5, 'dropped': 15}, {'processed': 10, 'dropped': 30}) == [
         'slow', 'slow']
     assert kinds({'processed': 5, 'dropped': 15, 'rate_limited': True}) == ['ok']
@@ -195,6 +208,17 @@ def test_advice_is_for_the_middleware_in_use():
     assert transport.VARIABLE in transport.advice('rmw_fastrtps_cpp', '/image')
     assert transport.VARIABLE not in transport.advice('rmw_cyclonedds_cpp', '/image')
     assert transport.shared_file('config/fastdds_big_images.xml').is_file()
+
+
+def test_shared_files_are_found_where_pip_puts_them_for_one_user(tmp_path, monkeypatch):
+    monkeypatch.setattr(transport, '__file__', str(tmp_path / 'lib/anydepth_ros/transport.py'))
+    monkeypatch.setattr(transport.sysconfig, 'get_path', lambda name, scheme='': str(
+        tmp_path / (scheme or 'system') / name))
+    path = tmp_path / transport.sysconfig.get_preferred_scheme('user') / (
+        'data/share/anydepth_ros/config/mine.yaml')
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert transport.shared_file('config/mine.yaml') == path
 
 
 @pytest.mark.parametrize('variable', [transport.VARIABLE, transport.OLD_VARIABLE])
