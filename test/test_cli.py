@@ -138,6 +138,13 @@ def test_bad_images_are_told_and_the_others_done(capsys, weights, pictures, tmp_
     assert f'{len(bad) + 1} of {len(bad) + 3} images failed' in err
 
 
+def test_a_path_that_no_file_can_have_is_a_bad_image(capsys, weights, pictures):
+    status, out, err = anydepth(capsys, 'detect', 'x' * 300, pictures / 'a.png', '--weights',
+                                weights)
+    assert status == 2 and 'a.png: 60x40' in out
+    assert f'anydepth: error: {"x" * 300}: cannot be read (File name too long)\n' in err
+
+
 @pytest.mark.parametrize('words, message', [
     (['--weights', 'no/such.safetensors'], "no weights 'no/such.safetensors'"),
     (['--depth', 'bsae'], "did you mean 'base'?"),
@@ -148,12 +155,25 @@ def test_bad_images_are_told_and_the_others_done(capsys, weights, pictures, tmp_
     (['--classes', ','], 'names no class'),
     (['--score-threshold', '2'], 'between 0 and 1'),
     (['--json', 'b.jpg'], 'must end in .json'),
+    (['--json', '/dev/null/a.json'], '--json /dev/null/a.json: there is no folder'),
     (['--save', '/dev/null/x'], '--save'),
 ])
 def test_bad_arguments(capsys, weights, pictures, words, message):
     status, out, err = anydepth(capsys, 'detect', pictures / 'a.png', '--weights', weights, *words)
     assert status == 2 and out == '' and message in err
     assert len([line for line in err.splitlines() if 'error' in line]) == 1
+
+
+def test_a_failed_write_leaves_the_old_json(capsys, weights, pictures, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, 'No space left on device')
+
+    file = tmp_path / 'result.json'
+    file.write_text('old')
+    monkeypatch.setattr(os, 'replace', fail)
+    status, _, err = anydepth(capsys, 'detect', pictures, '--weights', weights, '--json', file)
+    assert status == 2 and f'cannot write {file}: No space left' in err
+    assert file.read_text() == 'old' and set(tmp_path.iterdir()) == {file, pictures}
 
 
 def test_an_empty_folder(capsys, weights, tmp_path):

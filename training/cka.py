@@ -39,14 +39,17 @@ def run(args: argparse.Namespace) -> None:
     from anydepth_core.evaluate.files import write_json
 
     similarities, subjects = {}, {}
-    for text in [*args.weights, *args.post_hoc]:
-        name, weights = named(text)
+    chosen = [(*command.named(text, usual_name), post_hoc)
+              for texts, post_hoc in ((args.weights, False), (args.post_hoc, True))
+              for text in texts]
+    command.require_distinct(name for name, _, _ in chosen)
+    for name, weights, post_hoc in chosen:
         subject = command.open_subject(weights, args)
-        if text in args.post_hoc:
+        if post_hoc:
             split_post_hoc(subject.model)
         print(f'cka: {name}', file=sys.stderr)
         similarities[name] = stage_similarity(subject.model, subject.batches())
-        subjects[name] = command.describe(subject, args) | {'post_hoc': text in args.post_hoc}
+        subjects[name] = command.describe(subject, args) | {'post_hoc': post_hoc}
     print(similarity_table(similarities))
     if args.out:
         write_json(args.out / 'cka.json', {
@@ -59,13 +62,9 @@ def run(args: argparse.Namespace) -> None:
         print(f'cka: wrote {args.out}/cka.json, .png, .svg', file=sys.stderr)
 
 
-def named(text: str) -> tuple[str, str]:
-    """Split 'NAME=WEIGHTS'; without a name it is that of the run's folder, or of the file."""
-    name, equals, weights = text.rpartition('=')
-    if equals and name:
-        return name, weights
-    path = Path(text)
-    return (path.parent.name if path.stem == 'weights' and path.parent.name else path.stem), text
+def usual_name(path: Path) -> str:
+    """Return the name of the run's folder, or of the file."""
+    return path.parent.name if path.stem == 'weights' and path.parent.name else path.stem
 
 
 if __name__ == '__main__':

@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--depths', metavar='A,B', help='these depths instead')
     made.add_argument('--rounds', type=int, default=30, metavar='N',
                       help='frames timed at each depth; 0 for none (default: %(default)s)')
-    made.add_argument('--beside', type=Path, action='append', default=[], metavar='SWEEP.json',
+    made.add_argument('--beside', action='append', default=[], metavar='[NAME=]SWEEP.json',
                       help='draw the front of another sweep too; may be repeated')
     made.add_argument('--title', default='', help='name of these weights in the plot')
     command.add_arguments(made)
@@ -50,8 +50,12 @@ def run(args: argparse.Namespace) -> None:
     )
     from anydepth_core.runtime.detector import Detector
 
-    others = {path.parent.name or str(path): read_sweep(path)['rows'] for path in args.beside}
+    beside = [command.named(text, lambda path: path.parent.name or str(path))
+              for text in args.beside]
     subject = command.open_subject(args.weights, args)
+    title = args.title or subject.info.model
+    command.require_distinct([title, *(name for name, _ in beside)])
+    others = {name: read_sweep(Path(path))['rows'] for name, path in beside}
     space = subject.model.depths
     depths = DEPTHS[args.rows](space)
     if args.depths:
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
         'format': FORMAT, 'schema_version': SCHEMA_VERSION, **command.describe(subject, args),
         'frames': args.rounds, 'rows': records})
     write_csv(args.out / 'sweep.csv', records)
-    figure = plot_pareto({args.title or subject.info.model: records, **others})
+    figure = plot_pareto({title: records, **others})
     for suffix in ('png', 'svg'):
         save_figure(figure, args.out / f'sweep.{suffix}')
     print(f'sweep: wrote {args.out}/sweep.json, .csv, .png, .svg', file=sys.stderr)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anydepth_core.commands.arguments import add_detector_arguments, guard_opencv
 from anydepth_core.errors import AnyDepthError, ImageError, nearest
+from anydepth_core.files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,9 +140,13 @@ def print_table(path: Path, found: Detections, class_names: Sequence[str]) -> No
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Refuse places to write before any work is done."""
-    if args.json not in (None, '-') and Path(args.json).suffix.lower() != '.json':
-        raise AnyDepthError(f'--json {args.json}: the file must end in .json (an image that '
-                            'follows --json would be taken for it; put --json last)')
+    if args.json not in (None, '-'):
+        path = Path(args.json)
+        if path.suffix.lower() != '.json':
+            raise AnyDepthError(f'--json {path}: the file must end in .json (an image that '
+                                'follows --json would be taken for it; put --json last)')
+        if not path.parent.is_dir():
+            raise AnyDepthError(f'--json {path}: there is no folder {path.parent}')
     if args.save:
         try:
             args.save.mkdir(parents=True, exist_ok=True)
@@ -182,10 +187,8 @@ def _write_json(target: str, document: dict[str, Any]) -> None:
     if target == '-':
         print(text)
         return
-    try:
-        Path(target).write_text(text + '\n', encoding='utf-8')
-    except OSError as error:
-        raise AnyDepthError(f'--json {target}: {error.strerror}') from error
+    with whole_file(Path(target), AnyDepthError) as file:
+        file.write(f'{text}\n'.encode())
 
 
 def _shortened(names: Sequence[str], most: int = 12) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from anydepth_core.errors import AnyDepthError
+from anydepth_core.files import whole_file
 from anydepth_core.runtime.profile import Profile, read_profile
 from anydepth_core.runtime.scenarios import DISTURBANCES, SCENARIOS, TRACES, published_profiles
 from anydepth_core.runtime.simulate import (
@@ -74,9 +75,11 @@ def run(args: argparse.Namespace) -> int:
             print(f'{claim}: {held} of {count}')
         print()
     if args.json is not None:
-        _write(args.json, {
+        document = {
             'schema_version': SCHEMA_VERSION, 'seed': args.seed, 'correlation': args.correlation,
-            'profiles': [_to_json(name, found) for name, found in results.items()]})
+            'profiles': [_to_json(name, found) for name, found in results.items()]}
+        with whole_file(args.json, AnyDepthError) as file:
+            file.write(f'{json.dumps(document, indent=2)}\n'.encode())
     if args.plot is not None:
         plot(args.plot, *next(iter(results.items())))
     return 0
@@ -147,13 +150,6 @@ def _to_json(name: str, comparisons: Sequence[Comparison]) -> dict[str, Any]:
 def _finite(outcome: dict[str, float | None]) -> dict[str, Any]:
     """Write never settling as text, as JSON has no infinity."""
     return {name: 'never' if value == math.inf else value for name, value in outcome.items()}
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(document, indent=2) + '\n', encoding='utf-8')
-    except OSError as error:
-        raise AnyDepthError(f'--json {path}: {error.strerror}') from error
 
 
 def _share(text: str) -> float:

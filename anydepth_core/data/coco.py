@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from anydepth_core.data.findings import Finding, Report, refuse
-from anydepth_core.data.records import Records, report_missing, unsafe
+from anydepth_core.data.records import Records, report_missing, report_names, unsafe
 from anydepth_core.errors import DataError, nearest
 
 MAX_SIDE = 1 << 16
@@ -119,6 +119,7 @@ class _Reader:
             if name not in name_of.values():
                 raise DataError(f'{self.path}: has no class {name!r}'
                                 f'{nearest(name, name_of.values())}')
+        report_names(self.path, names, self.report)
         return {key: names.index(name_of[key]) if name_of[key] in names else None
                 for key in ids}, names
 

@@ -44,6 +44,7 @@ KINDS: dict[str, Kind] = {
     'missing-image': Kind(Effect.REFUSED, 'image file that is not there', _START),
     'duplicate-image-id': Kind(Effect.REFUSED, 'image id that is used twice', _START),
     'unknown-category': Kind(Effect.REFUSED, 'object of an unknown category', _START),
+    'class-name': Kind(Effect.REFUSED, 'class name that weights cannot hold', _START),
     'class-lists-differ': Kind(Effect.REFUSED, 'splits with different classes', _START),
     'empty-split': Kind(Effect.REFUSED, 'split without an image', _START),
     'unreadable-image': Kind(Effect.STOPS, 'image that cannot be read', _STOP),

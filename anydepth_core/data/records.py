@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 import os
 from pathlib import Path, PurePosixPath
+import reprlib
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anydepth_core.class_names import RULE, is_class_name
 from anydepth_core.data.dataset import Objects, Sample
 from anydepth_core.data.findings import Finding, Report
 from anydepth_core.data.picture_cache import PictureCache
@@ -140,6 +142,14 @@ def unsafe(name: str) -> bool:
     except UnicodeEncodeError:
         return True
     return not parts or name[0] == '/' or '..' in parts or any(ord(each) < 32 for each in name)
+
+
+def report_names(source: Path, names: Iterable[str], report: Report) -> None:
+    """Report the names of classes that could not be written into the weights."""
+    for name in names:
+        if not is_class_name(name):
+            report(Finding('class-name', str(source), f'class name {reprlib.repr(name)} is no '
+                                                      f'{RULE}'))
 
 
 def report_missing(folder: Path, names: Iterable[str], report: Report) -> list[bool]:

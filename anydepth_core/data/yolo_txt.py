@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from anydepth_core.data.findings import Finding, Report, refuse
-from anydepth_core.data.records import Records, report_missing, unsafe
+from anydepth_core.data.records import Records, report_missing, report_names, unsafe
 from anydepth_core.errors import DataError, nearest
 from anydepth_core.runtime.images import SUFFIXES
 
@@ -51,6 +51,7 @@ def read_yolo(path: Path, split: str, *, classes: Sequence[str] = (), report: Re
     for name in kept:
         if name not in names:
             raise DataError(f'{path}: has no class {name!r}{nearest(name, names)}')
+    report_names(path, kept, report)
     images = _images(root, values.get(split), split, path, report)
     there = report_missing(root, images, report)
     images = [name for name, exists in zip(images, there) if exists]
@@ -119,7 +120,8 @@ def _described(path: Path) -> tuple[Path, dict[str, Any]]:
 def _yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(_text(path))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError,
+            TypeError, ValueError) as error:
         raise DataError(f'{path}: not YAML ({" ".join(str(error).split())[:200]})') from None
 
 

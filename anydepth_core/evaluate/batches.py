@@ -72,14 +72,14 @@ def evaluate_depths(model: AnyDepthModel, batches: Iterable[Batch],
     Args:
         model: stays as it is; runs where its weights are.
         batches: with `truth` and `placements`, as `validation_batches` yields them.
-        depths: depths of `model.depths`, or their texts.
+        depths: depths of `model.depths`, or their texts; one that is named twice counts once.
         dtype: torch.bfloat16 or torch.float16 for autocast.
         keep: how many images to keep for pictures.
 
     Returns:
         One evaluation for each depth, by its canonical text, in the order given.
     """
-    chosen = [model.depths.resolve(depth) for depth in depths]
+    chosen = list(dict.fromkeys(model.depths.resolve(depth) for depth in depths))
     fused = model.fused().to(memory_format=torch.channels_last)
     device = next(fused.parameters()).device
     found: dict[str, list[Found]] = {str(depth): [] for depth in chosen}

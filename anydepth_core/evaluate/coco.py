@@ -80,7 +80,12 @@ def coco_scores(truth: Sequence[Objects], found: Sequence[Found], num_classes: i
         truth: the objects of each image. Detections in a crowd count neither for nor against.
         found: the detections of each image.
         num_classes: labels are below it.
+
+    Raises:
+        ValueError: of other numbers of images.
     """
+    if len(truth) != len(found):
+        raise ValueError(f'the truth of {len(truth)} images, but detections of {len(found)}')
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 

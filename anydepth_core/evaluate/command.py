@@ -8,6 +8,7 @@ Importing this module imports no PyTorch, so `--help` is quick.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 import datetime
@@ -17,7 +18,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anydepth_core.commands.arguments import size
+from anydepth_core.commands.arguments import guard_opencv, size
 from anydepth_core.errors import AnyDepthError, DataError
 from anydepth_core.runtime.cores import share_cores
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--limit', type=_count, metavar='N', help='only the first N images')
     parser.add_argument('--batch', type=_count, default=16, metavar='N',
                         help='images at once (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=1, metavar='N',
+    parser.add_argument('--workers', type=_whole, default=1, metavar='N',
                         help='processes that read images (default: %(default)s)')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'")
     parser.add_argument('--precision', default='fp32', help="'fp32', 'fp16' (GPU) or 'bf16'")
@@ -54,7 +55,7 @@ def main(name: str, parser: argparse.ArgumentParser,
     """Parse the arguments, run, and return the exit status: 2 after an error told in one line."""
     args = parser.parse_args()
     share_cores()
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
+    guard_opencv()
     try:
         run(args)
         sys.stdout.flush()
@@ -199,6 +200,28 @@ def describe(subject: Subject, args: argparse.Namespace) -> dict[str, Any]:
         'torch': torch.__version__,
         'date': datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
+
+
+def named(text: str, usual: Callable[[Path], str]) -> tuple[str, str]:
+    """Split 'NAME=PATH'; without a name it is what `usual` calls the path.
+
+    What stands before a sign after a slash is part of a path: 'runs/lr=0.1/x'.
+    """
+    name, equals, path = text.partition('=')
+    return (name, path) if equals and name and '/' not in name else (usual(Path(text)), text)
+
+
+def require_distinct(names: Iterable[str]) -> None:
+    """Raise AnyDepthError if two results have one name, as one of them would be lost."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise AnyDepthError(f'{count} results are called {name!r}; give NAME=PATH')
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of 0 or more')
+    return int(text)
 
 
 def _count(text: str) -> int:

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 import json
-import math
 from pathlib import Path
+import reprlib
 from typing import Any, Literal, cast
 
+from anydepth_core.class_names import RULE, is_class_name
 from anydepth_core.errors import WeightsError
 
 FORMAT = 'anydepth'
@@ -33,7 +34,8 @@ class ModelInfo:
             'stretch' does not.
         licence: of the weights, an SPDX identifier where there is one.
         description: what the weights are, for people.
-        ap: average precision measured per depth, such as ``{'full': 0.512, 'base': 0.447}``.
+        ap: average precision in [0, 1] of the depths where it was measured, such as
+            ``{'full': 0.512, 'base': 0.447}``.
         created_by: the command that made the file.
 
     Raises:
@@ -53,21 +55,21 @@ class ModelInfo:
         for name in ('model', 'licence', 'description', 'created_by'):
             text = getattr(self, name)
             _require(isinstance(text, str) and len(text) <= MAX_TEXT
-                     and text.replace('\n', '').isprintable(), f'{name!r} is no printable text')
+                     and text.replace('\n', '').isprintable(),
+                     f'{name!r} is no printable text of at most {MAX_TEXT} characters')
         _require(isinstance(self.class_names, tuple)
                  and 1 <= len(self.class_names) <= MAX_CLASSES,
                  f'{len(self.class_names)} class names; there must be 1 to {MAX_CLASSES}')
-        _require(all(isinstance(name, str) and name.isprintable() and 0 < len(name) <= 200
-                     for name in self.class_names),
-                 'a class name is no printable text of 1 to 200 characters')
+        for name in self.class_names:
+            _require(is_class_name(name), f'class name {reprlib.repr(name)} is no {RULE}')
         _require(isinstance(self.input_size, tuple) and len(self.input_size) == 2
                  and all(type(side) is int and 1 <= side <= MAX_SIDE for side in self.input_size),
                  f'input size {self.input_size!r} is not two sides of 1 to {MAX_SIDE} pixels')
         _require(self.resize in RESIZES, f'resize {self.resize!r} is not {" or ".join(RESIZES)}')
         _require(isinstance(self.ap, Mapping)
                  and all(isinstance(depth, str) and type(value) in (int, float)
-                         and math.isfinite(value) for depth, value in self.ap.items()),
-                 "'ap' is not a number per depth")
+                         and 0 <= value <= 1 for depth, value in self.ap.items()),
+                 "'ap' is not a number from 0 to 1 per depth")
 
     def require_stride(self, path: Path, stride: int) -> None:
         """Raise WeightsError if the input size is not a multiple of the model's stride."""
@@ -115,13 +117,18 @@ def read_metadata(path: Path, metadata: Mapping[str, str] | None) -> ModelInfo:
             resize=cast(Any, metadata['resize']),
             licence=metadata.get('licence', ''),
             description=metadata.get('description', ''),
-            ap=_parse(metadata, 'ap', dict) if 'ap' in metadata else {},
+            ap=measured(_parse(metadata, 'ap', dict)) if 'ap' in metadata else {},
             created_by=metadata.get('created_by', ''),
         )
     except KeyError as error:
         raise WeightsError(f'{path}: the metadata lacks {error}') from error
     except WeightsError as error:
         raise WeightsError(f'{path}: {error}') from error
+
+
+def measured(ap: Mapping[str, float]) -> dict[str, float]:
+    """Return the AP per depth without COCO's -1, which says that there was nothing to find."""
+    return {depth: value for depth, value in ap.items() if value != -1}
 
 
 def _parse(metadata: Mapping[str, str], key: str, kind: type) -> Any:

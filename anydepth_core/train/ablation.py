@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
+from anydepth_core.errors import RecipeError
 from anydepth_core.evaluate.files import markdown_table, write_json, write_text
 from anydepth_core.models.weights import load_weights
 from anydepth_core.train.distributed import join_world
@@ -56,6 +57,12 @@ def load_ablation(path: Path) -> Ablation:
 
 def planned_runs(ablation: Ablation, beside: Path) -> dict[str, dict[int, Recipe]]:
     """Return the recipe of every row and seed; RecipeError before anything runs."""
+    folders: dict[str, str] = {}
+    for row in ablation.rows:
+        other = folders.setdefault(_folder_name(row), row)
+        if other != row:
+            raise RecipeError(f'rows: {other!r} and {row!r} would share the folder '
+                              f'{_folder_name(row)!r}; rename one')
     path = beside / ablation.recipe
     return {row: {seed: load_recipe(path, [*ablation.overrides, *overrides, f'seed={seed}'])
                   for seed in ablation.seeds} for row, overrides in ablation.rows.items()}

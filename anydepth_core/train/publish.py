@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,8 @@ from anydepth_core.data.batches import validation_batches
 from anydepth_core.data.dataset import DetectionDataset
 from anydepth_core.evaluate.batches import Evaluation, evaluate_depths
 from anydepth_core.models.base import AnyDepthModel, as_ordinary
-from anydepth_core.models.weights import ModelInfo, save_weights
+from anydepth_core.models.model_info import ModelInfo, measured
+from anydepth_core.models.weights import save_weights
 from anydepth_core.train.recipe import Recipe
 
 WEIGHTS = 'weights.safetensors'
@@ -27,13 +28,16 @@ class Scoreboard:
     Attributes:
         best: by 'full', 'base' and 'mean', of what is trained.
         stale: evaluations since the watched one was last better.
+        iteration: of the last evaluation; 0 if there was none.
     """
 
     best: dict[str, float] = field(default_factory=dict)
     stale: int = 0
+    iteration: int = 0
 
-    def enter(self, ap: Mapping[str, float], watch: str) -> list[str]:
+    def enter(self, iteration: int, ap: Mapping[str, float], watch: str) -> list[str]:
         """Enter the AP by depth of one evaluation; return which of the best it improves."""
+        self.iteration = iteration
         scores = {**ap, 'mean': sum(ap.values()) / len(ap)}
         better = [name for name, score in scores.items() if score > self.best.get(name, -2.0)]
         self.best |= {name: scores[name] for name in better}
@@ -55,17 +59,26 @@ def evaluate_run(model: AnyDepthModel, data: DetectionDataset, recipe: Recipe,
     return evaluate_depths(model, source, trained_depths(recipe))
 
 
-def write_weights(folder: Path, model: AnyDepthModel, recipe: Recipe, class_names: Sequence[str],
+def describe_run(recipe: Recipe, class_names: Sequence[str]) -> ModelInfo:
+    """Return what the weights of a run say about themselves, but for their AP.
+
+    Raises:
+        WeightsError: no weights file can hold a text, a name or the input size.
+    """
+    return ModelInfo(
+        model=recipe.model, class_names=tuple(class_names), input_size=recipe.input_size,
+        resize=recipe.resize, licence=recipe.licence, description=recipe.description,
+        created_by='python training/train.py, see training/recipes/')
+
+
+def write_weights(folder: Path, model: AnyDepthModel, recipe: Recipe, info: ModelInfo,
                   ap: Mapping[str, float], better: Sequence[str]) -> None:
     """Write the latest weights of a run, and each of the best that they improve.
 
     Raises:
         WeightsError: a weight is not finite, or the folder cannot be written.
     """
-    info = ModelInfo(
-        model=recipe.model, class_names=tuple(class_names), input_size=recipe.input_size,
-        resize=recipe.resize, licence=recipe.licence, description=recipe.description,
-        ap=dict(ap), created_by='python training/train.py, see training/recipes/')
+    info = replace(info, ap=measured(ap))
     if recipe.shared_norms or recipe.sliced_aggregators:
         model = as_ordinary(model)
     for name in (WEIGHTS, *(f'best_{name}.safetensors' for name in better)):

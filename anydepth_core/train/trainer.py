@@ -27,6 +27,7 @@ from anydepth_core.train.optimizer import make_optimizer, make_schedule, warm_mo
 from anydepth_core.train.publish import (
     WEIGHTS,
     Scoreboard,
+    describe_run,
     evaluate_run,
     trained_depths,
     write_weights,
@@ -69,6 +70,7 @@ class Trainer:
                               f'divide among {world.size} processes')
         torch.set_num_threads(recipe.threads)
         self.data, self.validation = open_data(recipe.data)
+        self.info = describe_run(recipe, self.data.class_names)
         model = make_model(recipe, self.data.class_names).to(world.device)
         self.average = Averaged(model, recipe.ema_decay, recipe.ema_ramp)
         self.step = make_step(recipe, model)
@@ -108,7 +110,8 @@ class Trainer:
             getattr(trainer, name).load_state_dict(state[name])
         trainer.step.model.load_state_dict(state['model'])
         trainer.iteration = int(state['iteration'])
-        trainer.scores = Scoreboard(**state['scores'])
+        # Checkpoints of before tell no iteration; they were written after the evaluation.
+        trainer.scores = Scoreboard(**{'iteration': trainer.iteration, **state['scores']})
         return trainer
 
     def run(self) -> None:
@@ -119,6 +122,9 @@ class Trainer:
         """
         recipe, watch = self.recipe, Stopwatch()
         self.observer.start(self.iteration)
+        if self.evaluation_due:  # it failed, or was interrupted, after the checkpoint
+            self.publish()
+            self.save()
         with contextlib.closing(self._source()) as source:
             stop = False
             while not (stop or self.finished):
@@ -127,11 +133,13 @@ class Trainer:
                 last = self.iteration == self.iterations
                 if last or self.iteration % recipe.log_every == 0:
                     self._tell(terms, watch)
-                if last or self.iteration % self.evaluate_every == 0:
+                if evaluated := self.evaluation_due:
+                    self.save()  # what was trained stays, whatever happens to the evaluation
                     self.publish()
                     watch.restart()
                 stop, = self.world.any(self.stop_requested)
-                if stop or self.finished or self.iteration % recipe.checkpoint_every == 0:
+                if (stop or evaluated or self.finished
+                        or self.iteration % recipe.checkpoint_every == 0):
                     self.save()
         self.observer.on_end(self.iteration)
         if not self.finished:
@@ -158,6 +166,12 @@ class Trainer:
             max(1, len(self.data) // self.recipe.batch)
         return self.recipe.evaluate_every or epoch
 
+    @property
+    def evaluation_due(self) -> bool:
+        """Whether the weights of this iteration are to be evaluated and have not been yet."""
+        return self.iteration > self.scores.iteration and (
+            self.iteration == self.iterations or self.iteration % self.evaluate_every == 0)
+
     def save(self) -> None:
         """Write the checkpoint."""
         if self.world.first:
@@ -176,15 +190,14 @@ class Trainer:
         """
         ap = dict.fromkeys(trained_depths(self.recipe), 0.0)
         model = cast(AnyDepthModel, self.average.module)
+        found = evaluate_run(model, self.validation, self.recipe) if self.world.first else {}
+        ap |= {depth: round(each.scores.ap, 4) for depth, each in found.items()}
+        ap = dict(zip(ap, self.world.from_first(list(ap.values()))))
+        better = self.scores.enter(self.iteration, ap, self.recipe.watch)
         if self.world.first:
-            found = evaluate_run(model, self.validation, self.recipe)
-            ap = {depth: round(each.scores.ap, 4) for depth, each in found.items()}
+            write_weights(self.folder, model, self.recipe, self.info, ap, better)
             self.observer.on_evaluation(
                 EvaluationEvent(self.iteration, found, self.data.class_names))
-        ap = dict(zip(ap, self.world.from_first(list(ap.values()))))
-        better = self.scores.enter(ap, self.recipe.watch)
-        if self.world.first:
-            write_weights(self.folder, model, self.recipe, self.data.class_names, ap, better)
         return ap
 
     def _source(self) -> Generator[Batch, None, None]:

@@ -22,7 +22,7 @@ import pytest
 from anydepth_core.cli import main
 from anydepth_core.data.batches import training_batches, validation_batches
 from anydepth_core.data.findings import KINDS, Effect
-from anydepth_core.data.options import Augmentation, CocoData, open_data
+from anydepth_core.data.options import Augmentation, CocoData, YoloTxtData, open_data
 from anydepth_core.data.twins import alike, thumbnail
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.images import read_image, write_image
@@ -116,6 +116,13 @@ def bomb() -> bytes:
         + chunk(b'IEND', b'')
 
 
+def run_lengths() -> bytes:
+    """Return a Radiance HDR file, which OpenCV reads under any name and Pillow does not."""
+    done, data = cv2.imencode('.hdr', np.zeros((90, 90, 3), np.float32))
+    assert done
+    return data.tobytes()
+
+
 def cut_png() -> bytes:
     done, data = cv2.imencode('.png', np.zeros((50, 50, 3), np.uint8))
     assert done
@@ -147,6 +154,7 @@ PROBLEMS: dict[str, tuple[Change, str, int]] = {  # what is done, kind found, ob
     'cut PNG': (spoiled(cut_png()), 'unreadable-image', 0),
     'cut JPEG': (spoiled(cut_jpeg()), 'unreadable-image', 0),
     'bomb': (spoiled(bomb()), 'unreadable-image', 0),
+    'another format': (spoiled(run_lengths()), 'unreadable-image', 0),
     'other size': (image(width=33), 'size-differs', 0),
     'no such image': (another(image_id=99), 'unknown-image', 6),
     'no width': (another(bbox=[3, 3, 0, 9]), 'degenerate-box', 6),
@@ -160,6 +168,8 @@ PROBLEMS: dict[str, tuple[Change, str, int]] = {  # what is done, kind found, ob
     'image twice': (twice, 'repeated-image', 6),
     'empty class': (lambda values, folder: values['categories'].append({'id': 90, 'name': 'x'}),
                     'empty-class', 6),
+    'class name': (lambda values, folder: values['categories'][0].update(name='traffic\xa0light'),
+                   'class-name', 0),
     'leak': (lambda values, folder: shutil.copy(folder / '002.png', folder.parent / 'val/003.png'),
              'leak', 6),
 }
@@ -253,6 +263,19 @@ def test_a_hostile_name_does_not_reach_the_terminal(coco: Path, capsys: Capture)
     main(['doctor', *map(str, both(coco))])
     out = capsys.readouterr().out
     assert '\x1b' not in out and '\ud800' not in out and 'blue?[2J?' in out
+
+
+@pytest.mark.parametrize('name', ['traffic\xa0light', '', 201 * 'x'])
+def test_class_names_that_weights_cannot_hold(name: str, tmp_path: Path, capsys: Capture) -> None:
+    described = write_yolo_set(tmp_path / 'set', TRAIN, VAL)
+    text = described.read_text().replace('blue', json.dumps(name))
+    described.write_text(text)
+    status, document = examined(capsys, described)
+    assert status == 2 and kinds(document) == {'class-name': 2}  # once for each split
+    assert 'printable text' in document['findings'][0]['examples'][0]['detail']
+    with pytest.raises(AnyDepthError, match='class name'):
+        open_data(YoloTxtData(format='yolo', path=str(described)))
+    open_data(YoloTxtData(format='yolo', path=str(described), classes=('green', 'red')))
 
 
 def test_yolo_sets_and_recipes(tmp_path: Path, capsys: Capture) -> None:

@@ -93,6 +93,11 @@ def test_nothing_found_and_nothing_there() -> None:
     assert set(coco_scores([], [], 2).numbers().values()) == {-1}
 
 
+def test_images_without_their_detections_are_refused() -> None:
+    with pytest.raises(ValueError, match='truth of 2 images, but detections of 1'):
+        coco_scores([objects([], [])] * 2, [detections([], [], [])], 1)
+
+
 def test_a_crowd_excuses_what_is_found_in_it() -> None:
     truth = objects([[0, 0, 40, 40], [100, 100, 300, 300]], [0, 0], [False, True])
     right = [[0, 0, 40, 40]]

@@ -15,7 +15,12 @@ import torch
 from anydepth_core.data.batches import Batch
 from anydepth_core.data.dataset import SceneImages
 from anydepth_core.depth import DepthSpace
-from anydepth_core.evaluate.batches import MAX_DETECTIONS, SCORE_THRESHOLD, evaluate
+from anydepth_core.evaluate.batches import (
+    MAX_DETECTIONS,
+    SCORE_THRESHOLD,
+    evaluate,
+    evaluate_depths,
+)
 from anydepth_core.models.base import AnyDepthModel, RawPredictions
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.preprocess import place
@@ -72,6 +77,14 @@ def test_boxes_come_back_to_the_image_and_a_crowd_excuses() -> None:
     assert len(evaluation.found[0].boxes) == 3
     assert evaluation.scores.ap == pytest.approx(1)
     assert evaluate(model, oracle_batches(2), 'base').scores.ap == 0
+
+
+def test_a_depth_named_twice_is_evaluated_once() -> None:
+    model = Oracle([[9.6, 43.2, 28.8, 62.4]])
+    found = evaluate_depths(model, oracle_batches(2), ['full-p3-p4', 'full', 'full-p4-p3', 'full'])
+    assert list(found) == ['full-p3-p4', 'full']
+    for each in found.values():
+        assert len(each.found) == 2 and each.scores.ap == pytest.approx(1)
 
 
 def test_keeps_so_many_images_as_it_is_asked_to() -> None:

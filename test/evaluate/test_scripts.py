@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import os
@@ -155,6 +156,15 @@ def test_cka_of_several_weights(data: Path, weights: Path, tmp_path: Path) -> No
     assert (tmp_path / 'cka.png').exists() and (tmp_path / 'cka.svg').exists()
 
 
+def test_names_are_split_off_paths() -> None:
+    def usual(path: Path) -> str:
+        return path.stem
+
+    assert command.named('ours=runs/lr=0.1/a.json', usual) == ('ours', 'runs/lr=0.1/a.json')
+    assert command.named('runs/lr=0.1/a.json', usual) == ('a', 'runs/lr=0.1/a.json')
+    assert command.named('=a.json', usual)[1] == '=a.json'
+
+
 def test_visualise_draws_both_sheets(data: Path, weights: Path, tmp_path: Path) -> None:
     status, _, err = script('visualise', weights, tmp_path, '--data', data, '--count', 3,
                             '--score-threshold', 0.05, '--cell', 120)
@@ -170,8 +180,19 @@ def test_visualise_draws_both_sheets(data: Path, weights: Path, tmp_path: Path) 
      'evaluate: error: scenes finds 8 classes, the data set has 1'),
     (['sweep', 'scenes', 'OUT', '--data', 'DATA', '--beside', 'DATA'],
      'sweep: error: .*not JSON'),
+    (['sweep', 'scenes', 'OUT', '--data', 'DATA', '--beside', 'runs/a/sweep/sweep.json',
+      '--beside', 'runs/b/sweep/sweep.json'],
+     "sweep: error: 2 results are called 'sweep'; give NAME=PATH"),
+    (['sweep', 'scenes', 'OUT', '--data', 'DATA', '--title', 'a', '--beside', 'a=sweep.json'],
+     "sweep: error: 2 results are called 'a'; give NAME=PATH"),
+    (['cka', 'runs/a/best_mean.safetensors', 'runs/b/best_mean.safetensors', '--data', 'DATA'],
+     "cka: error: 2 results are called 'best_mean'; give NAME=PATH"),
+    (['cka', 'scenes', '--post-hoc', 'scenes', '--data', 'DATA'],
+     "cka: error: 2 results are called 'scenes'; give NAME=PATH"),
     (['visualise', 'scenes', 'OUT', '--data', 'DATA', '--pick', '1,99'],
      'visualise: error: --pick 1,99: there are 6 images'),
+    (['visualise', 'scenes', 'OUT', '--data', 'DATA', '--count', '0'],
+     'visualise: error: --count 0: at least one'),
 ])
 def test_errors_are_one_line(words: list[str], message: str, data: Path, tmp_path: Path,
                              monkeypatch: pytest.MonkeyPatch,
@@ -181,6 +202,16 @@ def test_errors_are_one_line(words: list[str], message: str, data: Path, tmp_pat
     out, err = capsys.readouterr()
     assert not out and err.count('\n') == 1, err
     assert re.match(message, err), err
+
+
+def test_workers_are_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    for wrong in ('-1', 'two', '1.5'):
+        with pytest.raises(SystemExit):
+            parser.parse_args(['--data', 'x', f'--workers={wrong}'])
+        assert f'{wrong!r} is not a number of 0 or more' in capsys.readouterr().err
+    assert parser.parse_args(['--data', 'x', '--workers', '0']).workers == 0
 
 
 def test_an_error_of_a_process_is_exit_status_two(data: Path) -> None:

@@ -225,11 +225,21 @@ def test_other_peoples_safetensors(tmp_path):
     ({'ap': '[0.5]'}, ["'ap'"]),
     ({'ap': '{"full": "high"}'}, ["'ap'"]),
     ({'ap': '{"full": NaN}'}, ["'ap'"]),
+    ({'ap': '{"full": 1' + 400 * '0' + '}'}, ["'ap'"]),
+    ({'ap': '{"full": 51.2}'}, ["'ap'", 'from 0 to 1']),
+    ({'description': 'a\tb'}, ["'description'", 'at most 2000 characters']),
+    ({'classes': '["a", "b\u00a0c", "d"]'}, [r"class name 'b\xa0c'"]),
     ({'classes': '["a", "b"]'}, ['2 classes', 'expected']),
 ])
 def test_absurd_metadata(good, change, words):
     rewrite(good, metadata=change)
     refuse(good, str(good), *words)
+
+
+def test_an_ap_that_says_nothing_was_to_be_found_is_none(good):
+    """COCO's -1, which files of earlier versions hold."""
+    rewrite(good, metadata={'ap': '{"full": -1.0, "base": 0.25}'})
+    assert load_weights(good)[1].ap == {'base': 0.25}
 
 
 def test_wrong_tensors(good, model):

@@ -9,6 +9,8 @@ import os
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from anydepth_core.cli import main
 from anydepth_core.depth import DepthSpace
@@ -17,6 +19,7 @@ from anydepth_core.models.count import count_gflops
 from anydepth_core.models.weights import load_weights
 from anydepth_core.runtime import doctor
 from anydepth_core.runtime.backends import installed
+from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.measure import (
     hardware_name,
     measure,
@@ -78,6 +81,17 @@ def test_ap_of_the_weights_is_kept(detector, monkeypatch):
     assert found.entries[0].ap == 0.4 and worth_choosing(found) == found
     with pytest.raises(AnyDepthError):
         measure(detector, [], pictures())
+
+
+def test_weights_without_an_ap_are_measured(detector, weights_file, tmp_path):
+    """Those of a run whose validation images show nothing say so; earlier ones said -1."""
+    path = tmp_path / 'a.safetensors'
+    with safe_open(weights_file, 'pt') as file:
+        save_file({name: file.get_tensor(name) for name in file.keys()}, path,  # noqa: SIM118
+                  file.metadata() | {'ap': '{"base": -1.0}'})
+    opened = Detector.open(path, backend='torch', device='cpu')
+    found = measure(opened, [opened.depths.base], pictures(), frames=10)
+    assert found.entries[0].ap is None
 
 
 def test_memory_is_the_most_of_the_frames_of_a_depth(detector, monkeypatch):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import itertools
 import json
 import math
+import os
 import random
 from statistics import fmean
 
@@ -181,6 +182,19 @@ def test_command_prints_writes_and_draws(capsys, tmp_path, few):
                           parse_constant=lambda name: pytest.fail(f'{name} is no JSON'))
     assert len(document['profiles'][0]['scenarios']) == 8
     assert (tmp_path / 'a.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_failed_write_leaves_the_old_json(capsys, tmp_path, few, monkeypatch):
+    def fail(*_):
+        raise OSError(28, 'No space left on device')
+
+    profile, file = tmp_path / 'profile.json', tmp_path / 'a.json'
+    DETR.write(profile)
+    file.write_text('old')
+    monkeypatch.setattr(os, 'replace', fail)
+    assert cli.main(['simulate', '--profile', str(profile), '--json', str(file)]) == 2
+    assert f'cannot write {file}: No space left' in capsys.readouterr().err
+    assert file.read_text() == 'old' and set(tmp_path.iterdir()) == {file, profile}
 
 
 @pytest.mark.parametrize('words, message', [

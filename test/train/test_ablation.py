@@ -84,6 +84,12 @@ def test_a_wrong_override_is_refused_before_anything_runs(tmp_path: Path) -> Non
         planned_runs(load_ablation(path), tmp_path)
 
 
+def test_rows_of_one_folder_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    path = ablation_file(tmp_path, rows={'p4+p5': [], 'ours': [], 'P4, p5': []})
+    with pytest.raises(RecipeError, match=r"'P4, p5' and 'p4\+p5'.*'p4_p5'"):
+        planned_runs(load_ablation(path), tmp_path)
+
+
 @pytest.mark.parametrize('path', sorted((ROOT / 'training/ablations').glob('*.yaml')),
                          ids=lambda path: path.name)
 def test_shipped_ablations_load(path: Path) -> None:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any, cast
 import weakref
 
 import pytest
@@ -20,11 +21,12 @@ from tiny_runs import ROOT, recipe, silent, values
 import torch
 import yaml
 
-from anydepth_core.errors import AnyDepthError, RecipeError
-from anydepth_core.models import create_model
+from anydepth_core.errors import AnyDepthError, ImageError, RecipeError, WeightsError
+from anydepth_core.models import AnyDepthModel, create_model
 from anydepth_core.models.weights import ModelInfo, load_weights, save_weights
 from anydepth_core.train.events import Observer, StepEvent
 from anydepth_core.train.loggers import CsvLog, read_rows
+from anydepth_core.train.publish import evaluate_run, write_weights
 from anydepth_core.train.setup import class_heads, make_model
 from anydepth_core.train.signals import stopped_by_signals
 from anydepth_core.train.trainer import CHECKPOINT, WEIGHTS, Trainer
@@ -147,6 +149,50 @@ def test_publishes_weights_with_scores(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text().count('\n') >= 2
 
 
+def test_what_no_weights_can_hold_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    for changes, word in (({'description': 'a\tb'}, 'description'),
+                          ({'licence': 2001 * 'x'}, 'licence'),
+                          ({'input_size': [8192, 128]}, 'input size')):
+        with pytest.raises(WeightsError, match=word):
+            Trainer(recipe(**changes), tmp_path, silent)
+
+
+def test_an_ap_of_nothing_is_not_published(tmp_path: Path) -> None:
+    trainer = Trainer(recipe(), tmp_path, silent)
+    model = cast(AnyDepthModel, trainer.average.module)
+    write_weights(tmp_path, model, trainer.recipe, trainer.info, {'full': -1.0, 'base': 0.5}, [])
+    assert load_weights(tmp_path / WEIGHTS)[1].ap == {'base': 0.5}
+
+
+def test_a_run_goes_on_with_the_evaluation_that_failed(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def fails_at_first(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) % 2:
+            raise ImageError('a.jpg: cannot be read')
+        return evaluate_run(*args)
+
+    changes = {'iterations': 3, 'evaluate_every': 2}
+    whole = Trainer(recipe(**changes), tmp_path / 'whole', silent)
+    whole.observer = CsvLog(tmp_path / 'whole')
+    whole.run()
+    monkeypatch.setattr('anydepth_core.train.trainer.evaluate_run', fails_at_first)
+    trainer = Trainer(recipe(**changes), tmp_path / 'parts', silent)
+    for iteration in (2, 3):
+        with pytest.raises(ImageError):
+            trainer.run()
+        assert trainer.iteration == iteration
+        trainer = Trainer.resume(tmp_path / 'parts', silent)
+        trainer.observer = CsvLog(tmp_path / 'parts')
+    trainer.run()
+    assert trainer.scores == whole.scores and len(calls) == 4
+    one, other = (read_rows(tmp_path / name / 'scores.csv') for name in ('whole', 'parts'))
+    assert one == other and [row['iteration'] for row in one] == [2, 3]
+    assert Trainer.resume(tmp_path / 'parts', silent).scores == whole.scores
+
+
 def test_starts_from_given_weights(tmp_path: Path) -> None:
     Trainer(recipe(iterations=2), tmp_path / 'first', silent).run()
     path = tmp_path / 'first' / WEIGHTS
@@ -204,6 +250,20 @@ def test_what_is_frozen_stays(tmp_path: Path) -> None:
     assert moved == {'neck', 'head'}
     with pytest.raises(RecipeError, match=r"frozen.*'backbon'.*'backbone'"):
         Trainer(recipe(frozen=['backbon']), tmp_path / 'second', silent)
+    with pytest.raises(RecipeError, match='frozen: nothing is left'):
+        Trainer(recipe(frozen=['backbone', 'neck', 'head']), tmp_path / 'third', silent)
+
+
+def test_a_folder_that_cannot_be_is_told_before_any_work(tmp_path: Path) -> None:
+    source = tmp_path / 'recipe.yaml'
+    source.write_text(yaml.safe_dump(values(data={'format': 'coco', **dict.fromkeys((
+        'train_images', 'train_annotations', 'validation_images', 'validation_annotations'),
+        'nowhere')})))
+    done = subprocess.run([sys.executable, str(ROOT / 'training/train.py'), str(source),
+                           str(source)], capture_output=True, text=True, check=False,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr == f'train: error: cannot make the folder {source}: File exists\n'
 
 
 def test_frozen_norms_keep_their_statistics(tmp_path: Path) -> None:
