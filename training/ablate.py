@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 import sys
 
+from anydepth_core.commands.arguments import guard_opencv
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
 from anydepth_core.train.memory import keep_freed_memory
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument('out', type=Path, help='folder of the runs and the table')
     args = parser.parse_args()
     share_cores()
+    guard_opencv()
     keep_freed_memory()
     try:
         _ablate(args)
@@ -36,9 +38,11 @@ def main() -> int:
 
 def _ablate(args: argparse.Namespace) -> None:
     from anydepth_core.train.ablation import load_ablation, planned_runs, run_ablation, table
+    from anydepth_core.train.setup import make_folder
     from anydepth_core.train.signals import stopped_by_signals
 
     runs = planned_runs(load_ablation(args.ablation), args.ablation.parent)
+    make_folder(args.out)
     print(table(run_ablation(runs, args.out, _report, stopped_by_signals)))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from anydepth_core.commands.arguments import guard_opencv
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
 from anydepth_core.train.memory import keep_freed_memory
@@ -35,6 +36,7 @@ def main() -> int:
                         help='go on from the checkpoint in OUT if there is one')
     args = parser.parse_intermixed_args()
     share_cores()
+    guard_opencv()
     keep_freed_memory()
     try:
         _train(args)
@@ -54,9 +56,11 @@ def main() -> int:
 def _train(args: argparse.Namespace) -> None:
     from anydepth_core.train.distributed import join_world
     from anydepth_core.train.recipe_file import load_recipe
+    from anydepth_core.train.setup import make_folder
     from anydepth_core.train.signals import stopped_by_signals
 
     recipe = load_recipe(args.recipe, args.overrides)
+    make_folder(args.out)
     with join_world(recipe.device) as world:
         trainer = _trainer(args, recipe, world)
         with stopped_by_signals(trainer):

@@ -14,6 +14,8 @@ import sys
 
 from anydepth_core.evaluate import command
 
+LEAST_CELL = 32
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
@@ -40,6 +42,10 @@ def run(args: argparse.Namespace) -> None:
     from anydepth_core.evaluate.both_extremes import box_sheet, choose, heat_sheet
     from anydepth_core.runtime.images import write_image
 
+    if args.count < 1:
+        raise DataError(f'--count {args.count}: at least one picture')
+    if args.cell < LEAST_CELL:
+        raise DataError(f'--cell {args.cell}: at least {LEAST_CELL} pixels')
     subject = command.open_subject(args.weights, args)
     chosen = choose(subject.dataset, args.pick, args.count)
     try:

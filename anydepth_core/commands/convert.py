@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from anydepth_core.errors import WeightsError
+from anydepth_core.texts import printable
 
 
 def add_parser(subparsers: Any) -> None:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     names = None if args.classes is None else read_class_names(args.classes)
     checkpoint = read_checkpoint(args.source)
     report = plan_import(checkpoint, args.model)
-    print(report)
+    print(printable(str(report)))
     model, info = import_weights(checkpoint, report, class_names=names, licence=args.license,
                                  allow_left_over=args.allow_left_over)
     save_weights(args.target, model, info)

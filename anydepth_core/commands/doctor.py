@@ -13,8 +13,9 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anydepth_core.commands.arguments import size
+from anydepth_core.commands.arguments import guard_opencv, size
 from anydepth_core.errors import DataError
+from anydepth_core.texts import printable
 
 if TYPE_CHECKING:
     from anydepth_core.data.examine import Examination, NetworkInput, SplitSummary
@@ -80,6 +81,7 @@ def _run_on_machine(args: argparse.Namespace) -> int:
 
 
 def _run_on_data(args: argparse.Namespace) -> int:
+    guard_opencv()
     try:
         import cv2
 
@@ -201,5 +203,4 @@ def _summary(split: SplitSummary) -> str:
 
 
 def _say(text: str) -> None:
-    """Print a text that may quote a hostile file: what a terminal would obey is replaced."""
-    print(''.join(letter if letter.isprintable() or letter == '\n' else '?' for letter in text))
+    print(printable(text))

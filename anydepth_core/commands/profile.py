@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anydepth_core.commands.arguments import size
+from anydepth_core.commands.arguments import guard_opencv, size
 from anydepth_core.errors import AnyDepthError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise AnyDepthError(f'{args.target}: name the file *.json, or a folder that exists')
     if not args.target.parent.is_dir():
         raise AnyDepthError(f'{args.target.parent}: no such folder')
+    guard_opencv()
     from anydepth_core.data.scenes import render_scene
     from anydepth_core.runtime.detector import Detector
     from anydepth_core.runtime.energy import open_sensors

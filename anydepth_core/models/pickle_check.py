@@ -18,6 +18,8 @@ from anydepth_core.errors import WeightsError
 MAX_KEY_WEIGHT = 16
 # Keys whose hash a pickle's author can choose; equal hashes cost the square of this.
 MAX_CHOSEN_KEYS = 1000
+# The largest YOLO, twice in one file with its optimizer, has 180,000. Each may take 250 bytes.
+MAX_OBJECTS = 500_000
 
 
 class PickleCheck:
@@ -37,6 +39,7 @@ class PickleCheck:
         self.below: list[list[int]] = []  # what was pushed before each mark
         self.memo: dict[int, int] = {}
         self.chosen_keys = 0
+        self.objects = 0
         for opcode, argument, _ in pickletools.genops(data):
             self._step(opcode, argument)
 
@@ -52,6 +55,7 @@ class PickleCheck:
         elif name.endswith('GET'):
             self.stack.append(self.memo[_index(argument)])
         elif name == 'MARK':
+            self._count(1)
             self.below.append(self.stack)
             self.stack = []
         elif name == 'POP' and not self.stack:
@@ -70,6 +74,7 @@ class PickleCheck:
             elif isinstance(argument, int) and argument.bit_length() > 64:
                 weight = 2
             self.stack += [weight] * len(opcode.stack_after)
+            self._count(len(opcode.stack_after))
 
     def _take(self, before: Sequence[pickletools.StackObject]) -> list[int]:
         """Take an operation's operands from the stack; return them, or those above the mark."""
@@ -83,6 +88,12 @@ class PickleCheck:
             raise ValueError('stack underflow')
         del self.stack[len(self.stack) - count:]
         return items
+
+    def _count(self, made: int) -> None:
+        """Raise WeightsError if these objects and those before them are more than any has."""
+        self.objects += made
+        if self.objects > MAX_OBJECTS:
+            raise WeightsError('built to exhaust the memory; nothing in it was executed')
 
     def _hash(self, keys: Sequence[int]) -> None:
         """Raise WeightsError if these keys and those before them take too long to hash."""

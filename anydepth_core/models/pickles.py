@@ -17,7 +17,7 @@ import io
 from pathlib import Path
 import pickle
 import re
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 import zipfile
 
 import torch
@@ -29,6 +29,8 @@ from anydepth_core.models.pickle_check import PickleCheck
 MAX_PICKLE_BYTES = 8 << 20
 MAX_MODULES = 20_000
 MAX_NAME = 500
+# A checkpoint names some thirty; each is a class of 1 KiB here.
+MAX_GLOBALS = 1000
 # Globals that checkpoints name for good reasons; any other one is a sign of malice.
 KNOWN_PACKAGES = ('argparse', 'collections', 'datetime', 'numpy', 'pathlib', 'torch',
                   'torchvision', 'types', 'ultralytics')
@@ -101,8 +103,13 @@ class RecordUnpickler(pickle.Unpickler):
     """Unpickler that knows no class but Record.
 
     Raises:
-        WeightsError: for a global that no checkpoint of weights needs, by its name.
+        WeightsError: for a global that no checkpoint of weights needs, by its name, or for more
+            of them than any has.
     """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.kinds: dict[str, type[Record]] = {}
 
     def find_class(self, module: str, name: str) -> type[Record]:
         """Return a kind of Record for the global, never the global."""
@@ -110,7 +117,11 @@ class RecordUnpickler(pickle.Unpickler):
         if module.partition('.')[0] not in KNOWN_PACKAGES and not KNOWN_GLOBALS.fullmatch(origin):
             raise WeightsError(f'the file asks to use {origin[:100]!r}, which no weights need: it '
                                'may be malicious; nothing in it was executed')
-        return type('Record', (Record,), {'origin': origin})
+        if origin not in self.kinds:
+            if len(self.kinds) == MAX_GLOBALS:
+                raise WeightsError('built to exhaust the memory; nothing in it was executed')
+            self.kinds[origin] = type('Record', (Record,), {'origin': origin})
+        return self.kinds[origin]
 
     def persistent_load(self, pid: Any) -> Storage:
         """Return which entry of the zip a tensor's numbers are."""

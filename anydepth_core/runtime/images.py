@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
+import os
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
@@ -18,6 +21,11 @@ SUFFIXES = frozenset(('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '
 MAX_FILE_BYTES = 1 << 28
 # Encoders write ten or so; each of any number may cost a pass over the whole picture.
 MAX_JPEG_SCANS = 64
+# Of all kinds; large ones are of hundreds of segments, as each holds 64 KiB at most.
+MAX_JPEG_MARKERS = 20_000
+JPEG_START, JPEG_END, JPEG_SCAN = 0xD8, 0xD9, 0xDA
+# What decoders stop at: not the bytes stuffed into a scan, its restarts, or markers of no meaning.
+JPEG_MARKER = re.compile(rb'\xff([\xc0-\xcf\xd8-\xfe])')
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
@@ -28,7 +36,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        if not os.path.isdir(path):  # that of Path raises errors for names that cannot be
             found.append(path)
             continue
         try:
@@ -70,13 +78,30 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def is_cut_jpeg(data: bytes) -> bool:
-    """Tell whether a JPEG ends before its last scan does; some OpenCV fill the rest with grey."""
-    return data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+    """Tell whether a JPEG ends before its picture does; some OpenCV fill the rest with grey."""
+    return data.startswith(b'\xff\xd8') and JPEG_END not in _jpeg_markers(data)
 
 
 def has_many_scans(data: bytes) -> bool:
-    """Tell whether a JPEG has more scans than any encoder writes, to keep a decoder busy."""
-    return data.startswith(b'\xff\xd8') and data.count(b'\xff\xda') > MAX_JPEG_SCANS
+    """Tell whether a JPEG has more scans, or segments, than any encoder writes.
+
+    They keep a decoder busy.
+    """
+    if not data.startswith(b'\xff\xd8'):
+        return False
+    markers = list(islice(_jpeg_markers(data), MAX_JPEG_MARKERS))
+    return markers.count(JPEG_SCAN) > MAX_JPEG_SCANS or len(markers) == MAX_JPEG_MARKERS
+
+
+def _jpeg_markers(data: bytes) -> Iterator[int]:
+    """Yield the markers of a JPEG up to its end, after which phones put videos (ITU T.81, B.1)."""
+    place = 2
+    while (found := JPEG_MARKER.search(data, place)) is not None:
+        marker = found[1][0]
+        yield marker
+        if marker in (JPEG_START, JPEG_END):  # a second start is that of another file
+            return
+        place = found.end() + max(2, int.from_bytes(data[found.end():found.end() + 2], 'big'))
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

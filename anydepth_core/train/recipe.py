@@ -85,7 +85,7 @@ class Recipe:
     sync_norms: bool = False
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     ema_ramp: Annotated[float, Field(gt=0)] = 200.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     evaluate_every: Count | None = None
     patience: Annotated[int, Field(ge=0)] = 0
     watch: Literal['full', 'base', 'mean'] = 'mean'

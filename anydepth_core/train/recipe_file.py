@@ -29,6 +29,9 @@ for _part in (SceneData, CocoData, YoloTxtData, Augmentation, OptimizerRecipe, Y
     with_config(ConfigDict(extra='forbid'))(_part)
 _RECIPES = {'yolo': YoloRecipe, 'rtdetr': DetrRecipe}
 _DATA: TypeAdapter[Any] = TypeAdapter(Data)
+# PyYAML has no error of its own for values such as 2026-02-30 or '!!bool x'.
+_NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError,
+             TypeError, ValueError)
 _UNKNOWN_KEY = ('unexpected_keyword_argument', 'extra_forbidden')
 
 
@@ -91,7 +94,7 @@ def read_yaml(path: Path, before: tuple[Path, ...] = ()) -> dict[str, Any]:
     """
     try:
         values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, *_NOT_YAML) as error:
         reason = ' '.join(str(error).split())
         raise RecipeError(f'cannot read recipe {path}: {reason}') from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -151,8 +154,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
             raise RecipeError(f'{override!r}: {parent!r} has no keys below it')
     try:
         values[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise RecipeError(f'{override!r}: the value is not YAML') from None
+    except _NOT_YAML:
+        raise RecipeError(f'{override[:200]!r}: the value is not YAML') from None
 
 
 def _known_keys(kind: type) -> list[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +25,20 @@ from anydepth_core.train.step_detr import DetrStep
 LEAST_TRANSFER = 0.5
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run, before any work is done; RecipeError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f'cannot make the folder {folder}: {error.strerror}') from error
+
+
 def make_model(recipe: Recipe, class_names: Sequence[str]) -> AnyDepthModel:
     """Return the network that a run starts with, on the CPU.
 
     Raises:
         RecipeError: initial weights of another network or other classes, or a `frozen` prefix
-            that no parameter has.
+            that no parameter has, or by which all parameters stay as they are.
         WeightsError: initial weights that cannot be read.
     """
     torch.manual_seed(recipe.seed)
@@ -42,6 +51,8 @@ def make_model(recipe: Recipe, class_names: Sequence[str]) -> AnyDepthModel:
         slice_aggregators(model)
     for prefix in recipe.frozen:
         freeze(model, prefix)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise RecipeError(f'frozen: nothing is left to train beside {", ".join(recipe.frozen)}')
     return model.to(memory_format=torch.channels_last)
 
 

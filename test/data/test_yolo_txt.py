@@ -129,6 +129,8 @@ def test_lines_of_no_use(described: Path, line: str, kind: str, message: str) ->
 
 @pytest.mark.parametrize(('text', 'message'), [
     ('train: [', 'not YAML'),
+    ('train: images/train\nnames: !!bool x\n', 'not YAML'),
+    ('train: images/train\nnames: !!int ""\n', 'not YAML'),
     ('- a\n', 'described by a mapping'),
     ('[' * 3000, 'not YAML'),
     ('names: [a]\n', "has no 'train'"),

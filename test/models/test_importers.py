@@ -245,6 +245,16 @@ def test_convert_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not target.exists()
 
 
+def test_a_hostile_key_does_not_reach_the_terminal(tmp_path: Path,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({**yolo_state(tiny()), 'blue\x1b[2J\ud800': torch.zeros(1)}, tmp_path / 'a.pth')
+    assert cli.main(['convert', str(tmp_path / 'a.pth'), str(tmp_path / 'a.safetensors'),
+                     '--model', TINY]) == 2
+    out, err = capsys.readouterr()
+    assert '  blue?[2J?' in out and 'left over (1)' in out
+    assert (out + err).replace('\n', '').isprintable()
+
+
 def test_convert_takes_names_and_licence(tmp_path: Path) -> None:
     torch.save({'model': yolo_state(tiny())}, tmp_path / 'state.pth')
     names, target = tmp_path / 'names.txt', tmp_path / 'out.safetensors'

@@ -208,6 +208,23 @@ def test_memo_bomb(pickled: Path, index: bytes) -> None:
     refuse(pickled, 'built to exhaust the memory')
 
 
+@pytest.mark.parametrize('data', [
+    b'\x8f' * 600_000,                                        # EMPTY_SET
+    b'(' * 600_000,                                           # MARK
+    b'ctorch\na\nq\x00' + b'h\x00)\x81' * 300_000,             # NEWOBJ
+    b''.join(b'ctorch\n%d\n' % number for number in range(1001)),
+], ids=['sets', 'marks', 'objects', 'globals'])
+def test_more_objects_than_any_checkpoint_has(pickled: Path, data: bytes) -> None:
+    rewrite(pickled, data=b'\x80\x04' + data + b'.')
+    refuse(pickled, 'built to exhaust the memory')
+
+
+def test_a_global_that_is_named_often_is_one_class(pickled: Path) -> None:
+    data = b'\x80\x04\x8c\x05torch\x94\x8c\x01a\x94(' + b'h\x00h\x01\x93' * 1000 + b't.'
+    PickleCheck(data)
+    assert len(set(RecordUnpickler(io.BytesIO(data)).load())) == 1
+
+
 DOUBLED = b')' + b'2\x86' * 64  # DUP and TUPLE2: t = (t, t)
 SHORT_TEXT = b'X\x01\x00\x00\x00a'
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import tracemalloc
 import zlib
 
@@ -16,7 +17,12 @@ import pytest
 
 from anydepth_core.errors import ImageError
 from anydepth_core.runtime.compressed import MAX_PIXELS, decode_compressed
-from anydepth_core.runtime.images import read_image
+from anydepth_core.runtime.images import (
+    MAX_JPEG_SCANS,
+    has_many_scans,
+    is_cut_jpeg,
+    read_image,
+)
 
 PROGRESSIVE = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 
@@ -130,6 +136,36 @@ def test_a_picture_of_endless_scans_is_refused(tmp_path):
     path.write_bytes(endless)
     with pytest.raises(ImageError, match=r'endless\.jpg: .*64 scans'):
         read_image(path)
+
+
+@pytest.mark.parametrize('options', [(), PROGRESSIVE, (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)])
+def test_what_phones_put_after_a_jpeg_is_passed_over(tmp_path, options):
+    """A Motion Photo is a JPEG and then a video, in whose bytes any marker may be seen."""
+    data = encoded(smooth(), '.jpg', *options)
+    video = b'\0\0\0\x18ftypmp42' + b'\xff\xda' * 100 + bytes(500) + b'\xff\xd8\xff\xc0'
+    expected, _ = decode_compressed(data, 'jpeg')
+    path = tmp_path / 'motion.jpg'
+    path.write_bytes(data + video)
+    assert np.array_equal(decode_compressed(data + video, 'jpeg')[0], expected)
+    assert np.array_equal(read_image(path), expected[..., ::-1])
+    cut = data[:-40] + video
+    with pytest.raises(ImageError):
+        decode_compressed(cut, 'jpeg')
+
+
+def test_a_thumbnail_is_no_part_of_the_picture():
+    data, inside = encoded(smooth(), '.jpg'), encoded(smooth(6, 8), '.jpg')
+    held = b'\xff\xe1' + struct.pack('>H', 2 + len(inside)) + inside
+    assert decode_compressed(data[:2] + held + data[2:], 'jpeg')[0].shape == (60, 80, 3)
+    assert is_cut_jpeg(data[:2] + held + data[2:-2])
+    assert not has_many_scans(data[:2] + held * (MAX_JPEG_SCANS + 1) + data[2:])
+
+
+@pytest.mark.parametrize('part', [b'\xff\xe0\0\2', b'\xff\xd0', b'\xff\0', b'\xff'])
+def test_to_walk_through_a_jpeg_takes_no_time(part):
+    begin = time.perf_counter()
+    assert has_many_scans(b'\xff\xd8' + part * (1 << 20)) == (len(part) == 4)
+    assert time.perf_counter() - begin < 2
 
 
 def test_distances_are_no_picture():

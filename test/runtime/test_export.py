@@ -171,6 +171,42 @@ def test_no_runtime_to_check_with(exported, weights_file, monkeypatch):
         check.require_equal(model, file.read_onnx(exported)[0], [model.depths.full])
 
 
+def renamed(graph):
+    for each in (*graph.input, *graph.output):
+        each.name = f'my_{each.name}'
+
+
+def resized(graph):
+    graph.input[0].type.tensor_type.shape.dim[2].dim_value = 8
+
+
+def of_integers(graph):
+    graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+
+
+def with_one_more_input(graph):
+    graph.input.add().CopyFrom(onnx.helper.make_tensor_value_info('more', 1, [1]))
+
+
+def without_outputs(graph):
+    del graph.output[:]
+
+
+def of_more_classes(graph):
+    graph.output[0].type.tensor_type.shape.dim[2].dim_value += 1
+
+
+@pytest.mark.parametrize('change', [renamed, resized, of_integers, with_one_more_input,
+                                    without_outputs, of_more_classes])
+def test_a_graph_that_is_not_as_its_metadata_say(exported, tmp_path, change):
+    loaded, _ = file.read_onnx(exported)
+    change(loaded.graph)
+    target = tmp_path / 'other.onnx'
+    target.write_bytes(loaded.SerializeToString())
+    with pytest.raises(WeightsError, match=r'other\.onnx: its inputs and outputs are not those'):
+        open_network(target)
+
+
 def test_damaged_and_foreign_files(exported, tmp_path):
     whole = exported.read_bytes()
     target = tmp_path / 'bad.onnx'

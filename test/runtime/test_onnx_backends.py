@@ -16,7 +16,7 @@ import time
 import numpy as np
 import pytest
 
-from anydepth_core.errors import BackendError
+from anydepth_core.errors import BackendError, WeightsError
 from anydepth_core.runtime.backends import BACKENDS, installed, open_backend
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.detector import Detector
@@ -94,6 +94,19 @@ def test_from_a_file(other, weights_file, cache):
     assert Detector.open(source).backend in ('onnxruntime', 'openvino')
     with pytest.raises(BackendError, match=r'runs weights \(.safetensors\)'):
         Detector.open(source, backend='torch')
+
+
+@pytest.mark.parametrize('place', [0, -1])
+def test_a_graph_that_the_runtime_refuses(other, weights_file, tmp_path, place):
+    onnx = pytest.importorskip('onnx')
+    whole = open_network(weights_file).onnx
+    strange = onnx.ModelProto.FromString(whole.SerializeToString())
+    strange.graph.node[place].op_type = 'Frob\x1b[2J\nnicate'
+    path = tmp_path / 'strange.onnx'
+    path.write_bytes(strange.SerializeToString())
+    with pytest.raises(WeightsError, match=r'cannot load the network .*Frob') as caught:
+        Detector.open(path, backend=other.backend, device='cpu')
+    assert str(caught.value).isprintable()
 
 
 def test_cache(other, weights_file, cache, monkeypatch, caplog):

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anydepth_core.depth import Depth
+from anydepth_core.errors import WeightsError
 from anydepth_core.models.base import RawPredictions
+from anydepth_core.texts import printable
 
 
 class Backend(Protocol):
@@ -33,3 +37,18 @@ class Backend(Protocol):
 
     def run(self, images: Any, depth: Depth) -> RawPredictions:
         """Return the predictions, complete (nothing is still computing) and in float32."""
+
+
+@contextlib.contextmanager
+def loading(runtime: str) -> Iterator[None]:
+    """Load a graph inside; whatever a runtime raises at one it cannot run becomes one line.
+
+    Raises:
+        WeightsError: the runtime refuses the graph; says why.
+    """
+    try:
+        yield
+    except Exception as error:  # every runtime has kinds of its own
+        reason = printable(' '.join(str(error).split()))[:300]
+        raise WeightsError(f'{runtime} cannot load the network ({reason}); take another backend, '
+                           "or a file that 'anydepth export' makes anew") from error

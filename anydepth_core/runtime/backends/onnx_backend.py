@@ -20,6 +20,7 @@ import torch
 from anydepth_core.depth import Depth
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
+from anydepth_core.runtime.backends.base import loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.unfold import with_local_constants
@@ -44,7 +45,9 @@ class OnnxRuntimeBackend:
         options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
-        self._session = open_session(network.onnx, options, _providers(kind, index, precision))
+        model = network.onnx
+        with loading('ONNX Runtime'):
+            self._session = open_session(model, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
                                f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')

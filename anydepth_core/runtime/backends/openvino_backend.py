@@ -16,6 +16,7 @@ import torch
 from anydepth_core.depth import Depth
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
+from anydepth_core.runtime.backends.base import loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.unfold import with_planes_last
@@ -36,8 +37,10 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-        model = core().read_model(with_planes_last(network.onnx).SerializeToString(), b'')
-        self._request = core().compile_model(model, name, config).create_infer_request()
+        whole = network.onnx
+        with loading('OpenVINO'):
+            model = core().read_model(with_planes_last(whole).SerializeToString(), b'')
+            self._request = core().compile_model(model, name, config).create_infer_request()
         # One request; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
 

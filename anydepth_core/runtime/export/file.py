@@ -7,7 +7,7 @@ A file is data from strangers: it is read without following references to other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 import json
 from pathlib import Path
@@ -82,7 +82,8 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
     """Return the graph of a file and what it says about itself.
 
     Raises:
-        WeightsError: it is damaged, not ours, or refers to other files.
+        WeightsError: it is damaged, not ours, refers to other files, or takes or gives something
+            else than what it says about itself.
     """
     try:
         graph = onnx.load(str(path), load_external_data=False)
@@ -91,7 +92,11 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
     if any(each.data_location == onnx.TensorProto.EXTERNAL for each in _tensors(graph.graph)):
         raise WeightsError(f'{path}: keeps its weights in other files; those of '
                            "'anydepth export' are whole")
-    return graph, _info(path, {each.key: each.value for each in graph.metadata_props})
+    said = _info(path, {each.key: each.value for each in graph.metadata_props})
+    if not _fits(graph.graph, said):
+        raise WeightsError(f"{path}: its inputs and outputs are not those of an ONNX file of "
+                           "'anydepth export'; make it again")
+    return graph, said
 
 
 def _info(path: Path, metadata: Mapping[str, str]) -> FileInfo:
@@ -116,6 +121,29 @@ def _info(path: Path, metadata: Mapping[str, str]) -> FileInfo:
     return FileInfo(info=info, depths=DepthSpace(tuple(stages), layers),
                     depth=metadata.get('depth', ''), stride=int(stride), weights_hash=digest,
                     decoding=cast(Literal['nms', 'top_k'], decoding))
+
+
+def _fits(graph: onnx.GraphProto, said: FileInfo) -> bool:
+    """Tell whether a graph takes and gives what a file says, see docs/export.md."""
+    height, width = said.info.input_size
+    inputs = {'images': (onnx.TensorProto.FLOAT, [1, 3, height, width])}
+    if not said.depth:
+        inputs['full_stages'] = (onnx.TensorProto.BOOL, [len(said.depths.stages)])
+        if said.depths.decoder_layers is not None:
+            inputs['decoder_layers'] = (onnx.TensorProto.INT64, [1])
+    given = _described(graph.output)
+    _, sides = given.get('boxes', (0, []))
+    count = max(1, sides[1]) if len(sides) == 3 else 1
+    return _described(graph.input) == inputs and given == {
+        'logits': (onnx.TensorProto.FLOAT, [1, count, len(said.info.class_names)]),
+        'boxes': (onnx.TensorProto.FLOAT, [1, count, 4])}
+
+
+def _described(values: Iterable[onnx.ValueInfoProto]) -> dict[str, tuple[int, list[int]]]:
+    """Return element type and sides of inputs or outputs by name."""
+    return {each.name: (each.type.tensor_type.elem_type,
+                        [side.dim_value for side in each.type.tensor_type.shape.dim])
+            for each in values}
 
 
 def _tensors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
