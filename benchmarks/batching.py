@@ -17,9 +17,10 @@ import os
 from pathlib import Path
 import platform
 import statistics
-import sys
 import time
 from typing import TYPE_CHECKING
+
+from command import at_least, end
 
 from anydepth_core.runtime.cores import share_cores
 
@@ -37,7 +38,7 @@ def main() -> int:
     parser.add_argument('--size', type=int, nargs=2, default=(640, 640), metavar=('H', 'W'),
                         help='of the input of models with random weights')
     parser.add_argument('--batches', type=int, nargs='+', default=(1, 2, 3), metavar='B')
-    parser.add_argument('--frames', type=int, default=15, help='passes of each kind')
+    parser.add_argument('--frames', type=at_least(1), default=15, help='passes of each kind')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that are installed')
     parser.add_argument('--device', default='auto')
@@ -102,4 +103,4 @@ def show(row: dict) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

@@ -26,12 +26,12 @@ import multiprocessing
 import os
 from pathlib import Path
 import platform
-import sys
 import tempfile
 import threading
 import time
 from typing import Any
 
+from command import at_least, end
 import numpy as np
 
 from anydepth_core.errors import AnyDepthError
@@ -93,7 +93,7 @@ def main() -> int:
     parser.add_argument('--size', default='640x480', metavar='WxH')
     parser.add_argument('--offered-hz', type=float, default=180.0, help='of all cameras together')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each measurement')
-    parser.add_argument('--rounds', type=int, default=4)
+    parser.add_argument('--rounds', type=at_least(1), default=4)
     parser.add_argument('--threads', type=int, default=1, help='of the network')
     parser.add_argument('--json', type=Path, metavar='FILE')
     args = parser.parse_args()
@@ -103,22 +103,18 @@ def main() -> int:
              'threads': args.threads, 'load': os.getloadavg()[0],
              'date': time.strftime('%Y-%m-%d')}
     print(', '.join(f'{name} {value}' for name, value in facts.items()))
-    try:
-        with running(args) as bench:
-            ratios, rows = two_depths(bench, args.rounds, args.seconds)
-            shared = shares(bench, args.seconds)
-    except AnyDepthError as error:
-        print(f'cameras: error: {error}', file=sys.stderr)
-        return 2
+    with running(args) as bench:
+        ratios, rows = two_depths(bench, args.rounds, args.seconds)
+        groups = shares(bench, args.seconds)
+    rows += [row for group in groups for row in group]
     ratio = float(np.median(ratios))
     print(f'throughput ratio {ratio:.3f} (each round: '
           f'{" ".join(f"{value:.3f}" for value in ratios)}; allowed: {ALLOWED})')
     if args.json:
         args.json.write_text(json.dumps({
-            **facts, 'ratios': ratios, 'rows': [vars(row) for row in (*rows, *shared)]},
-            indent=1) + '\n')
-    return int(ratio < ALLOWED or not all(row.right_depth for row in (*rows, *shared))
-               or starved(shared))
+            **facts, 'ratios': ratios, 'rows': [vars(row) for row in rows]}, indent=1) + '\n')
+    return int(ratio < ALLOWED or not all(row.right_depth for row in rows)
+               or any(map(starved, groups)))
 
 
 class Bench:
@@ -169,21 +165,26 @@ def two_depths(bench: Bench, rounds: int, seconds: float) -> tuple[list[float], 
     return ratios, list(rows.values())
 
 
-def shares(bench: Bench, seconds: float) -> list[Row]:
+def shares(bench: Bench, seconds: float) -> list[list[Row]]:
     """Return what two and four cameras with equal and unequal priorities got."""
-    rows = []
+    groups = []
     for priorities in ((1, 1), (3, 1), (1, 1, 1, 1), (4, 2, 1, 1)):
         ranks = dict(zip(CAMERAS, priorities))
         found = bench.measure(dict.fromkeys(ranks, 'base'), seconds, ranks)
         print_rows({f'{name}, priority {row.priority} of {sum(priorities)}': row
                     for name, row in found.items()})
-        rows += list(found.values())
-    return rows
+        groups.append(list(found.values()))
+    return groups
 
 
 def starved(rows: Sequence[Row]) -> bool:
-    """Return whether a camera got no turn for three times as long as it should on average."""
-    return any(row.gap_max_ms > STARVED * max(1e3 / row.fps, 2 * row.cost_ms) for row in rows)
+    """Return whether a camera of a group got no turn for three times as long as it should.
+
+    It should get, of all images a second, the share that its priority has of all priorities.
+    """
+    of_one = sum(row.fps for row in rows) / sum(row.priority for row in rows)
+    return any(row.gap_max_ms > STARVED * max(1e3 / (row.priority * of_one), 2 * row.cost_ms)
+               for row in rows)
 
 
 def middle(rows: Sequence[Row]) -> Row:
@@ -336,4 +337,4 @@ def send(name: str, number: int, size: str, rate: Any) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import json
 from pathlib import Path
 import statistics
-import sys
 from typing import Any
 
+from command import at_least, end
 import numpy as np
 from runtime_cases import alternate, network_of, summary
 import torch
@@ -41,7 +41,7 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL')
     parser.add_argument('--size', type=int, nargs=2, default=(640, 640), metavar=('H', 'W'))
-    parser.add_argument('--frames', type=int, default=200)
+    parser.add_argument('--frames', type=at_least(1), default=200)
     parser.add_argument('--no-compile', action='store_true',
                         help='leave out torch.compile, which takes minutes for each network')
     parser.add_argument('--rehearse', action='store_true')
@@ -178,4 +178,4 @@ def compiled_run(static: AnyDepthModel, images: torch.Tensor, precision: str,
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

@@ -36,6 +36,7 @@ import threading
 import time
 from typing import Any, TextIO
 
+from command import at_least, end
 import numpy as np
 
 from anydepth_ros.child import Child, ros_arguments
@@ -57,7 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sizes', nargs='+', default=list(ALLOWED_MS), metavar='WxH')
-    parser.add_argument('--frames', type=int, default=150, help='of each size')
+    parser.add_argument('--frames', type=at_least(1), default=150, help='of each size')
     parser.add_argument('--rate-hz', type=float, default=10.0)
     parser.add_argument('--weights', default='scenes')
     parser.add_argument('--depth', default='base')
@@ -235,4 +236,4 @@ def phases(received: int, called: int, marks: dict[str, Any], published: int) ->
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

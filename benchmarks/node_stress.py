@@ -34,6 +34,7 @@ import tempfile
 import time
 from typing import Any
 
+from command import at_least, end
 import numpy as np
 
 from anydepth_ros.isolation import isolated
@@ -292,9 +293,9 @@ def main() -> int:
     parser.add_argument('--repeats', type=int, default=3, help='ends at each moment')
     parser.add_argument('--backend', default='torch', help='in the life; OpenVINO keeps idle '
                         'threads for as many networks as ever were loaded at one time')
-    parser.add_argument('--frames', type=int, default=150, help='processed under pressure')
+    parser.add_argument('--frames', type=at_least(1), default=150, help='processed under pressure')
     parser.add_argument('--messages', type=int, default=4000, help='malformed images')
-    parser.add_argument('--changes', type=int, default=20, help='of the weights')
+    parser.add_argument('--changes', type=at_least(1), default=20, help='of the weights')
     parser.add_argument('--slow-model', default=SLOW_MODEL)
     parser.add_argument('--slow-side', type=int, default=SLOW_SIDE, help='of its input, pixels')
     parser.add_argument('--seed', type=int, default=0)
@@ -328,4 +329,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from typing import Any
 
+from command import at_least, end
 import torch
 from torch import nn
 
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument('--scenes', type=int, default=8)
     parser.add_argument('--size', type=int, nargs=2, default=(192, 256),
                         metavar=('HEIGHT', 'WIDTH'))
-    parser.add_argument('--steps', type=int, default=200)
+    parser.add_argument('--steps', type=at_least(1), default=200)
     parser.add_argument('--seed', type=int, default=0, help='of the weights')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--json', action='store_true')
@@ -103,4 +103,4 @@ def learn(step: TrainingStep[Any, Any], batch: Batch, steps: int, rate: float) -
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

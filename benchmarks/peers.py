@@ -20,10 +20,11 @@ import os
 from pathlib import Path
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
+
+from command import end
 
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
@@ -86,11 +87,7 @@ def main() -> int:
     os.environ['OMP_NUM_THREADS'] = str(args.threads)  # before any library reads it
     # Some of the runtimes count cores instead.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.threads])
-    try:
-        document = compare_all(args, users)
-    except AnyDepthError as error:
-        print(f'peers: error: {error}', file=sys.stderr)
-        return 2
+    document = compare_all(args, users)
     if args.json:
         args.json.write_text(json.dumps(document, indent=1) + '\n', encoding='utf-8')
     if args.chart:
@@ -235,4 +232,4 @@ def draw(networks: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

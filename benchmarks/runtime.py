@@ -20,7 +20,8 @@ import json
 import os
 from pathlib import Path
 import platform
-import sys
+
+from command import at_least, end
 
 from anydepth_core.runtime.cores import share_cores
 
@@ -34,8 +35,8 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL')
     parser.add_argument('--size', type=int, nargs=2, default=(640, 640), metavar=('H', 'W'))
-    parser.add_argument('--frames', type=int, default=30, help='of each kind')
-    parser.add_argument('--memory-frames', type=int, default=200)
+    parser.add_argument('--frames', type=at_least(10), default=30, help='of each kind')
+    parser.add_argument('--memory-frames', type=at_least(1), default=200)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that are installed')
     parser.add_argument('--parts', nargs='+', default=PARTS, choices=PARTS)
@@ -94,4 +95,4 @@ def show(found: dict) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

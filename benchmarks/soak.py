@@ -17,9 +17,10 @@ import json
 import os
 from pathlib import Path
 import random
-import sys
 import time
 import tracemalloc
+
+from command import at_least, end
 
 from anydepth_core.runtime.cores import share_cores
 
@@ -34,7 +35,7 @@ def main() -> int:
     parser.add_argument('--backend', default='torch')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('H', 'W'))
-    parser.add_argument('--frames', type=int, default=10_000)
+    parser.add_argument('--frames', type=at_least(1), default=10_000)
     parser.add_argument('--smallest', type=int, nargs=2, default=(64, 64), metavar=('H', 'W'))
     parser.add_argument('--largest', type=int, nargs=2, default=(1080, 1920), metavar=('H', 'W'))
     parser.add_argument('--warm-up', type=float, default=0.2, help='share of the frames')
@@ -125,4 +126,4 @@ def line(counts: list[int], values: list[int]) -> tuple[float, float]:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)

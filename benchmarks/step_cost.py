@@ -14,9 +14,10 @@ import argparse
 from collections.abc import Callable
 import json
 import statistics
-import sys
 import time
 from typing import TYPE_CHECKING
+
+from command import at_least, end
 
 from anydepth_core.runtime.cores import share_cores
 from anydepth_core.train.memory import keep_freed_memory
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 320))
     parser.add_argument('--batch', type=int, default=4)
-    parser.add_argument('--steps', type=int, default=10)
+    parser.add_argument('--steps', type=at_least(1), default=10)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--json', action='store_true')
     args = parser.parse_args()
@@ -124,4 +125,4 @@ def _stepper(recipe: Recipe, inputs: Inputs) -> Callable[[], None]:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    end(main)
