@@ -76,6 +76,10 @@ def _trainer(args: argparse.Namespace, recipe: Recipe, world: World) -> Trainer:
         raise AnyDepthError(f'{args.out} holds a run; add --resume or choose another folder')
     trainer = Trainer.resume(args.out, _report, recipe, world) if exists else \
         Trainer(recipe, args.out, _report, world)
+    first, = world.from_first([trainer.iteration])
+    if any(world.any(trainer.iteration != first)):
+        raise AnyDepthError(f'{args.out} does not hold the same checkpoint on every machine; '
+                            'share the folder, or copy that of the first')
     watch(trainer)
     return trainer
 

@@ -27,7 +27,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('target', type=Path, metavar='OUT.json|FOLDER',
                         help='file to write, or a folder, where it is named by its key')
     parser.add_argument('--depths', nargs='+', metavar='D',
-                        help="'all' or some (default: full, base, and each stage changed alone)")
+                        help="'all' or some (default: full, base, and each stage, backbone and "
+                             'neck changed alone)')
     parser.add_argument('--frames', type=int, default=50, metavar='N',
                         help='of each depth (default: %(default)s)')
     parser.add_argument('--image', type=Path, metavar='FILE',

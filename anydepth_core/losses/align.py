@@ -18,7 +18,13 @@ ALL_STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
 def divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(softmax(teacher) || softmax(student)) over the last dimension (Eq. 7); teacher fixed."""
+    """KL(softmax(teacher) || softmax(student)) over the last dimension (Eq. 7); teacher fixed.
+
+    Where there is but one class, against a logit of 0 for none, which makes sigmoids of both: the
+    softmax of one number is 1, whatever the number, and would teach nothing.
+    """
+    if student.shape[-1] == 1:
+        student, teacher = functional.pad(student, (0, 1)), functional.pad(teacher, (0, 1))
     return functional.kl_div(student.float().log_softmax(dim=-1),
                              teacher.detach().float().log_softmax(dim=-1),
                              reduction='none', log_target=True).sum(dim=-1)

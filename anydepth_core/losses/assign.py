@@ -47,7 +47,7 @@ class Assignment(NamedTuple):
 
 @torch.no_grad()
 def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targets],
-           ) -> Assignment:
+           small_objects: bool = True) -> Assignment:
     """Assign the anchor points of every image of a batch, without asking a GPU for a number.
 
     Args:
@@ -55,6 +55,7 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
         boxes: (B, N, 4) predicted corners in pixels.
         points: (N, 2) anchor points in pixels.
         targets: the objects of each image; may be none.
+        small_objects: False: as published.
 
     Each object takes the ten points inside it whose `score^0.5 * overlap^6` is highest; a point
     that several objects want answers for the one it overlaps most. An object's best point gets its
@@ -62,10 +63,10 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
 
     Small objects have few points and boxes that overlap them little, and what overlaps little
     gets a low target, by which its box is then weighed: the published assignment leaves them
-    unlearned. Therefore, beyond it: an object smaller than the finest stride reaches one stride
-    around its centre; an overlap counts as LEAST_OVERLAP at least, so that points are ranked
-    however badly they predict; an object's best point is not given to another, unless it is
-    the best one of both; and it has a target of LEAST_TARGET at least.
+    unlearned. Therefore, with `small_objects`, beyond it: an object smaller than the finest stride
+    reaches one stride around its centre; an overlap counts as LEAST_OVERLAP at least, so that
+    points are ranked however badly they predict; an object's best point is not given to another,
+    unless it is the best one of both; and it has a target of LEAST_TARGET at least.
     """
     labels = torch.cat([t.labels for t in targets])
     goals = torch.cat([t.boxes for t in targets]).float()
@@ -74,19 +75,19 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
     indices = torch.arange(len(images)) - (counts.cumsum(0) - counts)[images]
     images, indices = images.to(labels.device), indices.to(labels.device)[:, None]
 
-    inside = _inside(points, goals)
+    inside = _inside(points, goals, SMALLEST_SIDE if small_objects else 0.0)
     overlap = _overlap(goals, boxes.float(), images) * inside
     of_label = scores.float().transpose(1, 2)[images, labels]
-    ranked = overlap.clamp(min=LEAST_OVERLAP) * inside
+    ranked = overlap.clamp(min=LEAST_OVERLAP) * inside if small_objects else overlap
     alignment = of_label ** SCORE_POWER * ranked ** OVERLAP_POWER
     chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, len(points)), dim=1).indices
     wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
 
-    best = wanted & (alignment == alignment.amax(dim=1, keepdim=True))
+    best = wanted & (alignment == alignment.amax(dim=1, keepdim=True)) & small_objects
     object_index, taken = _owners(wanted, overlap + best, images, indices, len(targets))
     alignment, overlap = alignment * taken, overlap * taken
     strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=TINY) \
-        * overlap.amax(dim=1, keepdim=True).clamp(min=LEAST_TARGET)
+        * overlap.amax(dim=1, keepdim=True).clamp(min=LEAST_TARGET if small_objects else 0.0)
     soft = torch.zeros_like(scores, dtype=torch.float32)
     soft.transpose(1, 2).index_put_((images, labels), strength, accumulate=True)
     foreground = object_index >= 0
@@ -127,8 +128,8 @@ def _overlap(goals: Tensor, boxes: Tensor, images: Tensor) -> Tensor:
     return shared / (areas - shared)
 
 
-def _inside(points: Tensor, boxes: Tensor) -> Tensor:
-    """Return (M, N): whether each point lies inside each box, grown to SMALLEST_SIDE."""
+def _inside(points: Tensor, boxes: Tensor, least_side: float) -> Tensor:
+    """Return (M, N): whether each point lies inside each box, whose sides are grown to this."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=SMALLEST_SIDE) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=least_side) / 2
     return ((points[None] - centre[:, None]).abs() < half[:, None]).all(dim=-1)

@@ -44,12 +44,13 @@ def save_weights(path: str | Path, model: AnyDepthModel, info: ModelInfo,
         path: where to; its folder must exist.
         model: what `create_model(info.model, len(info.class_names))` makes, with its weights.
         info: what a user of the file needs to know.
-        dtype: store floating-point numbers like this (torch.float16 halves the file); they are
-            float32 again after loading.
+        dtype: store floating-point numbers like this (torch.float16 halves the file), but for
+            tensors with a number too large for it, such as a variance; they are float32 again
+            after loading.
 
     Raises:
-        WeightsError: a weight is not finite (or too large for `dtype`), `info` is of another
-            model, or the file cannot be written.
+        WeightsError: a weight is not finite, `info` is of another model, or the file cannot be
+            written.
     """
     path = Path(path)
     if len(info.class_names) != model.num_classes:
@@ -59,7 +60,8 @@ def save_weights(path: str | Path, model: AnyDepthModel, info: ModelInfo,
     for name, tensor in _stored_tensors(model).items():
         stored = tensor.detach().cpu()
         if dtype is not None and stored.is_floating_point():
-            stored = stored.to(dtype)
+            smaller = stored.to(dtype)
+            stored = smaller if bool(smaller.isfinite().all()) else stored
         tensors[name] = stored.contiguous()
     _refuse_non_finite(path, tensors.items())
     with whole_file(path, WeightsError) as file:

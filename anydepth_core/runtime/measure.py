@@ -26,7 +26,7 @@ FEWEST_FRAMES = 10
 
 
 def usual_depths(space: DepthSpace) -> list[Depth]:
-    """Return depths worth measuring: the extremes, and each stage and group changed alone."""
+    """Return depths worth measuring: the extremes; each stage, backbone and neck changed alone."""
     alone = [*((stage,) for stage in space.stages), GROUPS['backbone'], GROUPS['neck']]
     counts = {space.full.decoder_layers, space.base.decoder_layers}
     found = []

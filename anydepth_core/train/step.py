@@ -151,7 +151,7 @@ class YoloStep(TrainingStep[Sequence[Targets], YoloPass]):
         """Run the network at one depth and assign its anchors to the objects."""
         features = self.model.stages(stem, depth)
         outputs = self.model.detect_dense(features)
-        return YoloPass(features, outputs, assign_batch(outputs, task))
+        return YoloPass(features, outputs, assign_batch(outputs, task, self.weights))
 
     def ground_truth_terms(self, result: YoloPass, task: Sequence[Targets]) -> Terms:
         """Return 'classes', 'box' and 'distribution'."""

@@ -41,6 +41,7 @@ __all__ = ['CHECKPOINT', 'WEIGHTS', 'Trainer']
 CHECKPOINT = 'checkpoint.pt'
 ENDLESS_EVALUATE_EVERY = 500
 PICTURED_BATCHES = 2
+LEAST_SCALE = 1e-4  # far below what an overflow takes; gradients are no numbers then
 ALONE = World(0, 1, torch.device('cpu'))
 
 
@@ -110,6 +111,9 @@ class Trainer:
             getattr(trainer, name).load_state_dict(state[name])
         trainer.step.model.load_state_dict(state['model'])
         trainer.iteration = int(state['iteration'])
+        if (before := state.get('processes', world.size)) != world.size:
+            trainer.report(f'note: begun with {before} processes and going on with {world.size}, '
+                           'which share the images out otherwise: the result will be another')
         # Checkpoints of before tell no iteration; they were written after the evaluation.
         trainer.scores = Scoreboard(**{'iteration': trainer.iteration, **state['scores']})
         return trainer
@@ -179,7 +183,7 @@ class Trainer:
                      for name in ('average', 'optimizer', 'schedule', 'scaler')}
             save_checkpoint(self.folder / CHECKPOINT, {
                 'recipe': recipe_values(self.recipe), 'iteration': self.iteration,
-                'scores': dataclasses.asdict(self.scores),
+                'processes': self.world.size, 'scores': dataclasses.asdict(self.scores),
                 'model': self.step.model.state_dict(), **parts})
 
     def publish(self) -> dict[str, float]:
@@ -253,7 +257,9 @@ class Trainer:
     def _descend(self, ids: Sequence[str]) -> None:
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimizer.clip_norm)
-        if not self.scaler.is_enabled() and not torch.isfinite(norm):
+        # A scaler leaves out the steps whose gradients overflow and halves its scale.
+        overflow = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
+        if not overflow and not torch.isfinite(norm):
             raise AnyDepthError(self._not_finite(f'the gradient is {float(norm)} on '
                                                  f'{", ".join(ids)}'))
         self.scaler.step(self.optimizer)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torchvision.ops import box_iou
 
@@ -31,14 +32,15 @@ def case(seed: int, objects: int, classes: int = 3, side: int = 8) -> tuple:
     return scores, boxes, points, Targets(labels, torch.cat((corner, corner + size), dim=1))
 
 
-def assign(scores, boxes, points, targets: Targets) -> Assignment:
+def assign(scores, boxes, points, targets: Targets, small_objects: bool = True) -> Assignment:
     """Assign a batch of this image alone; return what became of the image."""
     return Assignment(*(field[0] for field in assign_batch(scores[None], boxes[None], points,
-                                                           [targets])))
+                                                           [targets], small_objects)))
 
 
-def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
+def slow_assign(scores, boxes, points, targets, small_objects) -> dict[int, tuple[int, float]]:
     """Return {point: (object, soft target)}, one pair at a time."""
+    least_overlap, least_target = (LEAST_OVERLAP, LEAST_TARGET) if small_objects else (0.0, 0.0)
     overlap = box_iou(targets.boxes, boxes)
     wanted: dict[int, list[int]] = {}
     alignments = {}
@@ -46,7 +48,7 @@ def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
         ranked = []
         for p, (x, y) in enumerate(points.tolist()):
             if box[0] < x < box[2] and box[1] < y < box[3]:
-                least = max(float(overlap[o, p]), LEAST_OVERLAP)
+                least = max(float(overlap[o, p]), least_overlap)
                 value = float(scores[p, label]) ** 0.5 * least ** 6
                 alignments[o, p] = value
                 ranked.append((-value, p))
@@ -54,22 +56,24 @@ def slow_assign(scores, boxes, points, targets) -> dict[int, tuple[int, float]]:
             wanted.setdefault(p, []).append(o)
     firsts = {o: max(value for (other, _), value in alignments.items() if other == o)
               for o, _ in alignments}
-    owner = {p: max(objects, key=lambda o: (alignments[o, p] == firsts[o], float(overlap[o, p])))
+    owner = {p: max(objects, key=lambda o: (small_objects and alignments[o, p] == firsts[o],
+                                            float(overlap[o, p])))
              for p, objects in wanted.items()}
     result = {}
     for p, o in owner.items():
         mine = [q for q, other in owner.items() if other == o]
         best = max(alignments[o, q] for q in mine)
         top = max(float(overlap[o, q]) for q in mine)
-        result[p] = (o, alignments[o, p] / best * max(top, LEAST_TARGET))
+        result[p] = (o, alignments[o, p] / best * max(top, least_target))
     return result
 
 
-def test_equals_the_definition() -> None:
+@pytest.mark.parametrize('small_objects', [True, False])
+def test_equals_the_definition(small_objects: bool) -> None:
     for seed in range(30):
         scores, boxes, points, targets = case(seed, objects=1 + seed % 6)
-        fast = assign(scores, boxes, points, targets)
-        slow = slow_assign(scores, boxes, points, targets)
+        fast = assign(scores, boxes, points, targets, small_objects)
+        slow = slow_assign(scores, boxes, points, targets, small_objects)
         assert set(fast.foreground.nonzero()[:, 0].tolist()) == set(slow)
         assert set(fast.scores.sum(-1).nonzero()[:, 0].tolist()) <= set(slow)
         for point, (index, value) in slow.items():

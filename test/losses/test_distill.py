@@ -38,6 +38,17 @@ def assigned(indices: list[int | None], classes: int = 3) -> Assignment:
     return Assignment(foreground, index, scores)
 
 
+def test_one_class_is_taught_by_its_sigmoid():
+    student = torch.tensor([[0.5], [-1.0]]).requires_grad_()
+    teacher = torch.tensor([[2.0], [-1.0]])
+    p, q = teacher.sigmoid()[0, 0], student.detach().sigmoid()[0, 0]
+    expected = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    found = divergence(student, teacher)
+    torch.testing.assert_close(found.detach(), torch.stack((expected, torch.tensor(0.0))))
+    found.sum().backward()
+    assert student.grad is not None and student.grad[0, 0] < 0 == student.grad[1, 0]
+
+
 def test_zero_when_the_passes_agree() -> None:
     one = outputs(0)
     same = assigned([0, 0, 1, None, 1, None])
@@ -125,8 +136,21 @@ def test_feature_alignment_is_two_minus_two_cosines() -> None:
         a, b = base['p2'][image].mean((1, 2)), full['p2'][image].mean((1, 2))
         pooled.append(((a / a.norm() - b / b.norm()) ** 2).sum())
     torch.testing.assert_close(align_features(base, full, ['p2']), torch.stack(pooled).mean())
-    assert float(align_features(full, full, ['p2'], 'spatial')) == pytest.approx(0, abs=1e-6)
-    assert float(align_features(base, full, ['p2'], 'spatial')) > 0
+
+
+def test_spatial_alignment_by_hand() -> None:
+    """Eq. 12: two minus two cosines of each pixel's channels, then means, the last over stages."""
+    def maps(*images: list[tuple[float, float]]) -> torch.Tensor:
+        return torch.tensor(images).transpose(1, 2)[:, :, None]  # (images, 2 channels, 1, pixels)
+
+    base = {'p2': maps([(1., 0.), (3., 4.)], [(1., 0.), (5., 0.)]),  # cosines 0, 0.96, -1 and 1
+            'p3': maps([(0., 1.)], [(0., 2.)])}                      # cosines 0 and 1
+    full = {'p2': maps([(0., 2.), (4., 3.)], [(-3., 0.), (2., 0.)]),
+            'p3': maps([(1., 0.)], [(0., 1.)])}
+    for stages, expected in ((['p2'], (2 + 0.08 + 4 + 0) / 4), (['p3'], 1.0),
+                             (['p2', 'p3'], (1.52 + 1) / 2)):
+        got = align_features(base, full, stages, 'spatial')
+        assert got.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_divergence_is_never_negative() -> None:

@@ -60,7 +60,7 @@ def yolo_losses(shift: Tensor, images: slice) -> Tensor:
         # Around the points, so that some overlap the objects.
         corners = torch.cat((points - boxes[..., 2:] * SIDE, points + boxes[..., 2:] * SIDE), -1)
         dense = DenseOutputs(logits, sides, corners, points, torch.full((len(points), 1), 8.0))
-        assigned = assign_batch(dense, targets)
+        assigned = assign_batch(dense, targets, YoloLossWeights())
         total = total + sum(yolo_loss(dense, targets, assigned, YoloLossWeights()).values())
         passes.append((dense, assigned))
     (base, base_assigned), (full, full_assigned) = passes

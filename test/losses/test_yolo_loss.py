@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torchvision.ops import complete_box_iou
 
-from anydepth_core.losses.assign import Targets
+from anydepth_core.losses.assign import Assignment, Targets
 from anydepth_core.losses.yolo import (
     YoloLossWeights,
     assign_batch,
@@ -18,6 +18,7 @@ from anydepth_core.losses.yolo import (
     yolo_loss,
 )
 from anydepth_core.models import create_model
+from anydepth_core.models.yolo.head import DenseOutputs
 
 NONE = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0, 4))
 
@@ -44,7 +45,7 @@ def test_terms_equal_their_definitions() -> None:
     outputs = outputs_of()
     boxes = torch.tensor([[8., 8, 40, 40], [30, 20, 90, 60]])
     targets = [Targets(torch.tensor([1, 2]), boxes), NONE]
-    assigned = assign_batch(outputs, targets)
+    assigned = assign_batch(outputs, targets, YoloLossWeights())
     terms = yolo_loss(outputs, targets, assigned, YoloLossWeights())
     total = max(float(assigned.scores.sum()), 1.0)
     bce = functional.binary_cross_entropy(outputs.logits.sigmoid(), assigned.scores,
@@ -59,9 +60,34 @@ def test_terms_equal_their_definitions() -> None:
     torch.testing.assert_close(terms['box'], 7.5 * box, rtol=1e-4, atol=1e-5)
 
 
+def test_distribution_term_by_hand() -> None:
+    """Two images of two objects each, two points: one of stride 8, one of stride 16."""
+    side_logits = torch.randn(2, 2, 4, 16, generator=torch.Generator().manual_seed(0))
+    outputs = DenseOutputs(torch.zeros(2, 2, 3), side_logits, torch.tensor([0., 0, 9, 9]).expand(
+        2, 2, 4), torch.tensor([[20., 12], [40, 24]]), torch.tensor([[8.], [16]]))
+    targets = [Targets(torch.tensor([0, 1]), torch.tensor(boxes)) for boxes in (
+        [[24., 16, 44, 64], [2, 8, 40, 36]], [[16., 12, 28, 22], [0, 0, 100, 60]])]
+    scores = torch.tensor([[[0.5, 0, 0], [0, 1, 0]], [[0.75, 0, 0], [0, 0.25, 0.25]]])
+    assigned = Assignment(torch.ones(2, 2, dtype=torch.bool), torch.tensor([[1, 0], [0, 1]]),
+                          scores)
+    # Image, point, left, top, right, bottom in strides, soft class target; these sum to 2.75.
+    rows = [(0, 0, (2.25, 0.5, 2.5, 3.0), 0.5), (0, 1, (1.0, 0.5, 0.25, 2.5), 1.0),
+            (1, 0, (0.5, 0.0, 1.0, 1.25), 0.75), (1, 1, (2.5, 1.5, 3.75, 2.25), 0.5)]
+    expected = 0.0
+    for image, point, distances, weight in rows:
+        for side, distance in enumerate(distances):
+            chances = side_logits[image, point, side].softmax(dim=0).tolist()
+            expected -= weight / 2.75 / 4 * sum(
+                max(0.0, 1 - abs(distance - place)) * math.log(chance)
+                for place, chance in enumerate(chances))
+    got = yolo_loss(outputs, targets, assigned, YoloLossWeights(distribution=1.5))
+    assert math.isclose(float(got['distribution']), 1.5 * expected, rel_tol=1e-5)
+
+
 def test_images_without_objects_give_a_finite_loss_and_gradients() -> None:
     outputs, empty = outputs_of(), [NONE, NONE]
-    terms = yolo_loss(outputs, empty, assign_batch(outputs, empty), YoloLossWeights())
+    terms = yolo_loss(outputs, empty, assign_batch(outputs, empty, YoloLossWeights()),
+                      YoloLossWeights())
     assert float(terms['box']) == 0 and float(terms['distribution']) == 0
     sum(terms.values()).backward()
     assert math.isfinite(float(terms['classes'])) and float(terms['classes']) > 0

@@ -147,12 +147,21 @@ def test_save_refuses_what_load_would(model, tmp_path):
         save_weights(path, model, info_of(class_names=('a', 'b')))
     sick = create_model('anydepth-yolo-tiny', len(NAMES))
     with torch.no_grad():
-        next(sick.parameters()).view(-1)[0] = 1e6
+        next(sick.parameters()).view(-1)[0] = torch.inf
     with pytest.raises(WeightsError, match='not finite'):
         save_weights(path, sick, info_of(), dtype=torch.float16)
     with pytest.raises(WeightsError, match='cannot write'):
         save_weights(tmp_path / 'none' / 'a.safetensors', model, info_of())
     assert not path.exists()
+
+
+def test_a_number_beyond_float16_is_kept(tmp_path):
+    wide = create_model('anydepth-yolo-tiny', len(NAMES))
+    name = next(name for name, _ in wide.named_buffers() if name.endswith('running_var'))
+    wide.get_buffer(name).fill_(1e5)
+    save_weights(tmp_path / 'a.safetensors', wide, info_of(), dtype=torch.float16)
+    found = load_weights(tmp_path / 'a.safetensors')[0]
+    assert torch.equal(found.get_buffer(name), wide.get_buffer(name))
 
 
 def test_packaged_names(model, tmp_path, monkeypatch):

@@ -241,6 +241,27 @@ def test_what_two_networks_have_in_common_is_transferred(tmp_path: Path) -> None
                    'abcdefgh')
 
 
+def test_gradients_that_are_no_numbers_end_a_run_with_a_scaler_too(tmp_path: Path) -> None:
+    trainer = Trainer(recipe(), tmp_path, silent)
+    trainer.scaler = torch.amp.GradScaler('cpu')  # fp16 itself is for GPUs
+    for scale in (65536.0, 1.0):  # an overflow: the step is left out
+        trainer.scaler.load_state_dict({**trainer.scaler.state_dict(), 'scale': scale})
+        descend_on_nan(trainer)
+    trainer.scaler.load_state_dict({**trainer.scaler.state_dict(), 'scale': 1e-5})
+    with pytest.raises(AnyDepthError, match='the gradient is nan on a, b'):
+        descend_on_nan(trainer)
+
+
+def descend_on_nan(trainer: Trainer) -> None:
+    before = [parameter.detach().clone() for parameter in trainer.parameters]
+    trainer.scaler.scale(torch.zeros(()))  # as a step does; the scale is made with it
+    for parameter in trainer.parameters:
+        parameter.grad = torch.full_like(parameter, torch.nan)
+    trainer._descend(['a', 'b'])
+    assert all(map(torch.equal, before, trainer.parameters))
+
+
+
 def test_what_is_frozen_stays(tmp_path: Path) -> None:
     trainer = Trainer(recipe(frozen=['backbone'], iterations=2), tmp_path, silent)
     before = {k: v.clone() for k, v in trainer.step.model.state_dict().items()}
