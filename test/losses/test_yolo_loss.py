@@ -61,18 +61,18 @@ def test_terms_equal_their_definitions() -> None:
 
 
 def test_distribution_term_by_hand() -> None:
-    """Two images of two objects each, two points: one of stride 8, one of stride 16."""
-    side_logits = torch.randn(2, 2, 4, 16, generator=torch.Generator().manual_seed(0))
-    outputs = DenseOutputs(torch.zeros(2, 2, 3), side_logits, torch.tensor([0., 0, 9, 9]).expand(
-        2, 2, 4), torch.tensor([[20., 12], [40, 24]]), torch.tensor([[8.], [16]]))
-    targets = [Targets(torch.tensor([0, 1]), torch.tensor(boxes)) for boxes in (
-        [[24., 16, 44, 64], [2, 8, 40, 36]], [[16., 12, 28, 22], [0, 0, 100, 60]])]
-    scores = torch.tensor([[[0.5, 0, 0], [0, 1, 0]], [[0.75, 0, 0], [0, 0.25, 0.25]]])
-    assigned = Assignment(torch.ones(2, 2, dtype=torch.bool), torch.tensor([[1, 0], [0, 1]]),
-                          scores)
+    """Two images of two objects, one of none between; a point of stride 8, one of stride 16."""
+    side_logits = torch.randn(3, 2, 4, 16, generator=torch.Generator().manual_seed(0))
+    outputs = DenseOutputs(torch.zeros(3, 2, 3), side_logits, torch.tensor([0., 0, 9, 9]).expand(
+        3, 2, 4), torch.tensor([[20., 12], [40, 24]]), torch.tensor([[8.], [16]]))
+    first, last = (Targets(torch.tensor([0, 1]), torch.tensor(boxes)) for boxes in (
+        [[24., 16, 44, 64], [2, 8, 40, 36]], [[16., 12, 28, 22], [0, 0, 100, 60]]))
+    scores = torch.tensor([[[0.5, 0, 0], [0, 1, 0]], [[0., 0, 0], [0, 0, 0]],
+                           [[0.75, 0, 0], [0, 0.25, 0.25]]])
+    assigned = Assignment(scores.any(dim=2), torch.tensor([[1, 0], [0, 0], [0, 1]]), scores)
     # Image, point, left, top, right, bottom in strides, soft class target; these sum to 2.75.
     rows = [(0, 0, (2.25, 0.5, 2.5, 3.0), 0.5), (0, 1, (1.0, 0.5, 0.25, 2.5), 1.0),
-            (1, 0, (0.5, 0.0, 1.0, 1.25), 0.75), (1, 1, (2.5, 1.5, 3.75, 2.25), 0.5)]
+            (2, 0, (0.5, 0.0, 1.0, 1.25), 0.75), (2, 1, (2.5, 1.5, 3.75, 2.25), 0.5)]
     expected = 0.0
     for image, point, distances, weight in rows:
         for side, distance in enumerate(distances):
@@ -80,7 +80,7 @@ def test_distribution_term_by_hand() -> None:
             expected -= weight / 2.75 / 4 * sum(
                 max(0.0, 1 - abs(distance - place)) * math.log(chance)
                 for place, chance in enumerate(chances))
-    got = yolo_loss(outputs, targets, assigned, YoloLossWeights(distribution=1.5))
+    got = yolo_loss(outputs, [first, NONE, last], assigned, YoloLossWeights(distribution=1.5))
     assert math.isclose(float(got['distribution']), 1.5 * expected, rel_tol=1e-5)
 
 
