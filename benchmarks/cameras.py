@@ -31,9 +31,10 @@ import threading
 import time
 from typing import Any
 
-from command import at_least, end
+from command import end
 import numpy as np
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.errors import AnyDepthError
 from anydepth_ros.child import Child, ros_arguments
 from anydepth_ros.isolation import isolated

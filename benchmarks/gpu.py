@@ -18,11 +18,12 @@ from pathlib import Path
 import statistics
 from typing import Any
 
-from command import at_least, end
+from command import end
 import numpy as np
 from runtime_cases import alternate, network_of, summary
 import torch
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import AnyDepthModel, RawPredictions
 from anydepth_core.runtime.backends.torch_backend import TorchBackend, store_products

@@ -196,7 +196,7 @@ def tracked(bench: Bench, shares: Sequence[float], seconds: float) -> dict[str, 
     """Return how well budgets that change are tracked while the machine's own speed does not."""
     before, attempt, drift = mean_costs(bench), 0, np.inf
     while drift > SAME and attempt < ATTEMPTS:
-        found = track(bench, shares, seconds, *before)
+        found = tracked_once(bench, shares, seconds, *before)
         after, attempt = mean_costs(bench), attempt + 1
         drift = float(np.abs(after / before - 1).max())
         print(f'attempt {attempt}: error {found["error_mean"]:.3f}; base and full '
@@ -210,8 +210,8 @@ def mean_costs(bench: Bench) -> NDArray[np.float64]:
     return np.array([bench.at(depth, 4.0).mean() for depth in (SHALLOWEST, DEEPEST)])
 
 
-def track(bench: Bench, shares: Sequence[float], seconds: float, base: float,
-          full: float) -> dict[str, float]:
+def tracked_once(bench: Bench, shares: Sequence[float], seconds: float, base: float,
+                 full: float) -> dict[str, float]:
     """Return the relative errors of the mean cost of 30 frames while budgets change."""
     wanted_ms = [float(base + share * (full - base)) for share in shares]
     bench.keep('target_fps', wanted_ms[0], 2.0)

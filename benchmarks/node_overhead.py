@@ -36,9 +36,10 @@ import threading
 import time
 from typing import Any, TextIO
 
-from command import at_least, end
+from command import end
 import numpy as np
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_ros.child import Child, ros_arguments
 from anydepth_ros.executable import run as run_executable
 from anydepth_ros.isolation import isolated

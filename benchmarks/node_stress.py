@@ -34,9 +34,10 @@ import tempfile
 import time
 from typing import Any
 
-from command import at_least, end
+from command import end
 import numpy as np
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_ros.isolation import isolated
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'ros'))

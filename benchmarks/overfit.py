@@ -15,10 +15,11 @@ import json
 import time
 from typing import Any
 
-from command import at_least, end
+from command import end
 import torch
 from torch import nn
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.data.batches import Batch, validation_batches
 from anydepth_core.data.dataset import SceneImages
 from anydepth_core.evaluate.batches import evaluate_depths

@@ -21,8 +21,9 @@ import os
 from pathlib import Path
 import platform
 
-from command import at_least, end
+from command import end
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.runtime.cores import share_cores
 
 MODELS = ('anydepth-yolo-n', 'anydepth-yolo-l', 'anydepth-detr-r18', 'anydepth-detr-r50')
@@ -35,7 +36,7 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL')
     parser.add_argument('--size', type=int, nargs=2, default=(640, 640), metavar=('H', 'W'))
-    parser.add_argument('--frames', type=at_least(10), default=30, help='of each kind')
+    parser.add_argument('--frames', type=at_least(1), default=30, help='of each kind')
     parser.add_argument('--memory-frames', type=at_least(1), default=200)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that are installed')

@@ -183,7 +183,7 @@ def switching(name: str, size: tuple[int, int], backend: str, frames: int) -> di
     full, base = network.depths.full, network.depths.base
     kinds = {'full': [full], 'base': [base], 'switched': [full, base]}
     taken: dict[str, list[float]] = {kind: [] for kind in (*kinds, 'to full', 'to base')}
-    for block in range(frames // 10 + 1):
+    for block in range(max(1, frames // 10) + 1):
         for kind, depths in kinds.items():
             for depth in itertools.islice(itertools.cycle(depths), 10):
                 begun = time.perf_counter()

@@ -20,8 +20,9 @@ import random
 import time
 import tracemalloc
 
-from command import at_least, end
+from command import end
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.runtime.cores import share_cores
 
 SAMPLES = 50

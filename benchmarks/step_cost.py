@@ -17,8 +17,9 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from command import at_least, end
+from command import end
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.runtime.cores import share_cores
 from anydepth_core.train.memory import keep_freed_memory
 

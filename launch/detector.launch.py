@@ -16,11 +16,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from anydepth_ros.transport import OLD_VARIABLE, VARIABLE, profile_in_force
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 CONFIG = os.path.join(get_package_share_directory('anydepth_ros'), 'config')
-PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
-OLD_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'  # which older releases read; they still do
 # Launch argument and parameter of the same name, with its type: YAML would make a number of '1'.
 PARAMETERS = {'image_transport': str, 'weights': str, 'depth': str, 'mission_mode': str,
               'device': str, 'backend': str, 'precision': str, 'profile_on_start': bool,
@@ -62,7 +61,7 @@ ARGUMENTS = (
     DeclareLaunchArgument('fastdds_profile',
                           default_value=os.path.join(CONFIG, 'fastdds_big_images.xml'),
                           description='Fast DDS profile for this and all later processes of the '
-                                      f'launch; empty: none. {PROFILE_VARIABLE} goes first, '
+                                      f'launch; empty: none. {VARIABLE} goes first, '
                                       f'and so does {OLD_VARIABLE}.'),
 )
 
@@ -85,10 +84,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[values['params_file'], given],
         remappings=remappings or [('image', values['image'])],
         ros_arguments=['--log-level', f'{logger}:={values["log_level"]}'])
-    of_the_user = any(map(context.environment.get, (PROFILE_VARIABLE, OLD_VARIABLE)))
-    if of_the_user or not values['fastdds_profile']:
+    if profile_in_force(context.environment) or not values['fastdds_profile']:
         return [node]
-    return [SetEnvironmentVariable(PROFILE_VARIABLE, values['fastdds_profile']), node]
+    return [SetEnvironmentVariable(VARIABLE, values['fastdds_profile']), node]
 
 
 def topics_of(text: str) -> dict[str, str]:

@@ -38,11 +38,9 @@ def main() -> int:
 
 def _ablate(args: argparse.Namespace) -> None:
     from anydepth_core.train.ablation import load_ablation, planned_runs, run_ablation, table
-    from anydepth_core.train.setup import make_folder
     from anydepth_core.train.signals import stopped_by_signals
 
     runs = planned_runs(load_ablation(args.ablation), args.ablation.parent)
-    make_folder(args.out)
     print(table(run_ablation(runs, args.out, _report, stopped_by_signals)))
 
 

@@ -56,11 +56,9 @@ def main() -> int:
 def _train(args: argparse.Namespace) -> None:
     from anydepth_core.train.distributed import join_world
     from anydepth_core.train.recipe_file import load_recipe
-    from anydepth_core.train.setup import make_folder
     from anydepth_core.train.signals import stopped_by_signals
 
     recipe = load_recipe(args.recipe, args.overrides)
-    make_folder(args.out)
     with join_world(recipe.device) as world:
         trainer = _trainer(args, recipe, world)
         with stopped_by_signals(trainer):

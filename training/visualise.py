@@ -12,9 +12,8 @@ import argparse
 from pathlib import Path
 import sys
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.evaluate import command
-
-LEAST_CELL = 32
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,12 +24,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--pick', default='crowded', metavar='crowded|spread|N,N',
                       help='pictures with the most objects, evenly spread ones, or these numbers '
                            '(default: %(default)s)')
-    made.add_argument('--count', type=int, default=8, metavar='N',
+    made.add_argument('--count', type=at_least(1), default=8, metavar='N',
                       help='how many pictures (default: %(default)s)')
     made.add_argument('--stages', default='p4,p5', help='of the heat maps (default: %(default)s)')
     made.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
                       help='boxes that score less are left out (default: %(default)s)')
-    made.add_argument('--cell', type=int, default=480, metavar='PIXELS',
+    made.add_argument('--cell', type=at_least(32), default=480, metavar='PIXELS',
                       help='size of one picture in the sheet (default: %(default)s)')
     command.add_arguments(made)
     return made
@@ -42,10 +41,6 @@ def run(args: argparse.Namespace) -> None:
     from anydepth_core.evaluate.both_extremes import box_sheet, choose, heat_sheet
     from anydepth_core.runtime.images import write_image
 
-    if args.count < 1:
-        raise DataError(f'--count {args.count}: at least one picture')
-    if args.cell < LEAST_CELL:
-        raise DataError(f'--cell {args.cell}: at least {LEAST_CELL} pixels')
     subject = command.open_subject(args.weights, args)
     chosen = choose(subject.dataset, args.pick, args.count)
     try:

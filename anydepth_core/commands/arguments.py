@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 import os
 import re
 
@@ -17,6 +18,15 @@ def size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x480')
     return int(match[2]), int(match[1])
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `least` on."""
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from {least} on')
+        return int(text)
+    return read
 
 
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:

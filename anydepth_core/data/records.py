@@ -13,12 +13,12 @@ import reprlib
 import numpy as np
 from numpy.typing import NDArray
 
-from anydepth_core.class_names import RULE, is_class_name
 from anydepth_core.data.dataset import Objects, Sample
 from anydepth_core.data.findings import Finding, Report
 from anydepth_core.data.picture_cache import PictureCache
 from anydepth_core.data.pictures import read_picture
 from anydepth_core.errors import DataError
+from anydepth_core.texts import CLASS_NAME_RULE, is_class_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ def report_names(source: Path, names: Iterable[str], report: Report) -> None:
     for name in names:
         if not is_class_name(name):
             report(Finding('class-name', str(source), f'class name {reprlib.repr(name)} is no '
-                                                      f'{RULE}'))
+                                                      f'{CLASS_NAME_RULE}'))
 
 
 def report_missing(folder: Path, names: Iterable[str], report: Report) -> list[bool]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from anydepth_core.data.findings import Finding, Report, refuse
 from anydepth_core.data.records import Records, report_missing, report_names, unsafe
 from anydepth_core.errors import DataError, nearest
 from anydepth_core.runtime.images import SUFFIXES
+from anydepth_core.texts import load_yaml
 
 MAX_FILE_BYTES = 1 << 24
 MAX_NUMBER = 1e4
@@ -119,10 +119,9 @@ def _described(path: Path) -> tuple[Path, dict[str, Any]]:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(_text(path))
-    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError,
-            TypeError, ValueError) as error:
-        raise DataError(f'{path}: not YAML ({" ".join(str(error).split())[:200]})') from None
+        return load_yaml(_text(path))
+    except ValueError as error:
+        raise DataError(f'{path}: not YAML ({str(error)[:200]})') from None
 
 
 def _class_names(root: Path, values: dict[str, Any], path: Path) -> tuple[str, ...]:

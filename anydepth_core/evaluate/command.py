@@ -18,7 +18,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anydepth_core.commands.arguments import guard_opencv, size
+from anydepth_core.commands.arguments import at_least, guard_opencv, size
 from anydepth_core.errors import AnyDepthError, DataError
 from anydepth_core.runtime.cores import share_cores
 
@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='replaces a value of the data part, such as '
                              'validation_count=64; may be repeated')
     parser.add_argument('--split', choices=('validation', 'train'), default='validation')
-    parser.add_argument('--limit', type=_count, metavar='N', help='only the first N images')
-    parser.add_argument('--batch', type=_count, default=16, metavar='N',
+    parser.add_argument('--limit', type=at_least(1), metavar='N', help='only the first N images')
+    parser.add_argument('--batch', type=at_least(1), default=16, metavar='N',
                         help='images at once (default: %(default)s)')
-    parser.add_argument('--workers', type=_whole, default=1, metavar='N',
+    parser.add_argument('--workers', type=at_least(0), default=1, metavar='N',
                         help='processes that read images (default: %(default)s)')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'")
     parser.add_argument('--precision', default='fp32', help="'fp32', 'fp16' (GPU) or 'bf16'")
@@ -216,15 +216,3 @@ def require_distinct(names: Iterable[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise AnyDepthError(f'{count} results are called {name!r}; give NAME=PATH')
-
-
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number of 0 or more')
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
-    return int(text)

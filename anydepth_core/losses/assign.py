@@ -13,10 +13,30 @@ from torch import Tensor
 CANDIDATES = 10
 SCORE_POWER = 0.5
 OVERLAP_POWER = 6.0
-SMALLEST_SIDE = 8.1  # a little more than the finest stride: some anchor point lies within
-LEAST_OVERLAP = 0.01
-LEAST_TARGET = 0.5
 TINY = torch.finfo(torch.float32).tiny
+
+
+class Rule(NamedTuple):
+    """What an assignment does for objects that predictions hardly overlap.
+
+    Attributes:
+        least_side: pixels to which the sides of an object grow, so that points lie within.
+        least_overlap: what an overlap counts as at least, so that points are ranked however badly
+            they predict.
+        keeps_best: 1: an object's best point is not given to another, unless it is the best one
+            of both; 0: it goes to the object that it overlaps most, as all do.
+        least_target: of an object's best point.
+    """
+
+    least_side: float
+    least_overlap: float
+    keeps_best: int
+    least_target: float
+
+
+PUBLISHED = Rule(0.0, 0.0, 0, 0.0)
+# The side is a little more than the finest stride.
+SMALL_OBJECTS = Rule(8.1, 0.01, 1, 0.5)
 
 
 class Targets(NamedTuple):
@@ -47,7 +67,7 @@ class Assignment(NamedTuple):
 
 @torch.no_grad()
 def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targets],
-           small_objects: bool = True) -> Assignment:
+           rule: Rule = SMALL_OBJECTS) -> Assignment:
     """Assign the anchor points of every image of a batch, without asking a GPU for a number.
 
     Args:
@@ -55,7 +75,7 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
         boxes: (B, N, 4) predicted corners in pixels.
         points: (N, 2) anchor points in pixels.
         targets: the objects of each image; may be none.
-        small_objects: False: as published.
+        rule: PUBLISHED, or what small objects need beyond it.
 
     Each object takes the ten points inside it whose `score^0.5 * overlap^6` is highest; a point
     that several objects want answers for the one it overlaps most. An object's best point gets its
@@ -63,10 +83,7 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
 
     Small objects have few points and boxes that overlap them little, and what overlaps little
     gets a low target, by which its box is then weighed: the published assignment leaves them
-    unlearned. Therefore, with `small_objects`, beyond it: an object smaller than the finest stride
-    reaches one stride around its centre; an overlap counts as LEAST_OVERLAP at least, so that
-    points are ranked however badly they predict; an object's best point is not given to another,
-    unless it is the best one of both; and it has a target of LEAST_TARGET at least.
+    unlearned. What `rule` does beyond it is said at `Rule`.
     """
     labels = torch.cat([t.labels for t in targets])
     goals = torch.cat([t.boxes for t in targets]).float()
@@ -75,19 +92,20 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, targets: Sequence[Targ
     indices = torch.arange(len(images)) - (counts.cumsum(0) - counts)[images]
     images, indices = images.to(labels.device), indices.to(labels.device)[:, None]
 
-    inside = _inside(points, goals, SMALLEST_SIDE if small_objects else 0.0)
+    inside = _inside(points, goals, rule.least_side)
     overlap = _overlap(goals, boxes.float(), images) * inside
     of_label = scores.float().transpose(1, 2)[images, labels]
-    ranked = overlap.clamp(min=LEAST_OVERLAP) * inside if small_objects else overlap
+    ranked = overlap.clamp(min=rule.least_overlap) * inside
     alignment = of_label ** SCORE_POWER * ranked ** OVERLAP_POWER
     chosen = (alignment - (~inside).float()).topk(min(CANDIDATES, len(points)), dim=1).indices
     wanted = torch.zeros_like(inside).scatter_(1, chosen, True) & inside
 
-    best = wanted & (alignment == alignment.amax(dim=1, keepdim=True)) & small_objects
-    object_index, taken = _owners(wanted, overlap + best, images, indices, len(targets))
+    best = wanted & (alignment == alignment.amax(dim=1, keepdim=True))
+    claim = overlap + rule.keeps_best * best
+    object_index, taken = _owners(wanted, claim, images, indices, len(targets))
     alignment, overlap = alignment * taken, overlap * taken
     strength = alignment / alignment.amax(dim=1, keepdim=True).clamp(min=TINY) \
-        * overlap.amax(dim=1, keepdim=True).clamp(min=LEAST_TARGET if small_objects else 0.0)
+        * overlap.amax(dim=1, keepdim=True).clamp(min=rule.least_target)
     soft = torch.zeros_like(scores, dtype=torch.float32)
     soft.transpose(1, 2).index_put_((images, labels), strength, accumulate=True)
     foreground = object_index >= 0

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anydepth_core.losses.assign import Assignment, Targets, assign
+from anydepth_core.losses.assign import PUBLISHED, SMALL_OBJECTS, Assignment, Targets, assign
 from anydepth_core.losses.boxes import complete_iou_loss
 from anydepth_core.losses.normalise import normaliser
 from anydepth_core.models.yolo.head import BINS, DenseOutputs
@@ -24,7 +24,7 @@ class YoloLossWeights:
     Attributes:
         box, classes, distribution: factors.
         small_objects: the assignment helps objects that predictions hardly overlap, see
-            `assign.assign`; False: the published one.
+            `assign.Rule`; False: the published one.
     """
 
     box: float = 7.5
@@ -37,7 +37,7 @@ def assign_batch(outputs: DenseOutputs, targets: Sequence[Targets],
                  weights: YoloLossWeights) -> Assignment:
     """Assign the anchor points of every image of a batch."""
     return assign(outputs.logits.detach().sigmoid(), outputs.boxes.detach(), outputs.points,
-                  targets, weights.small_objects)
+                  targets, SMALL_OBJECTS if weights.small_objects else PUBLISHED)
 
 
 def yolo_loss(outputs: DenseOutputs, targets: Sequence[Targets], assignment: Assignment,

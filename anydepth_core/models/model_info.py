@@ -11,8 +11,8 @@ from pathlib import Path
 import reprlib
 from typing import Any, Literal, cast
 
-from anydepth_core.class_names import RULE, is_class_name
 from anydepth_core.errors import WeightsError
+from anydepth_core.texts import CLASS_NAME_RULE, is_class_name
 
 FORMAT = 'anydepth'
 SCHEMA_VERSION = 1
@@ -61,7 +61,8 @@ class ModelInfo:
                  and 1 <= len(self.class_names) <= MAX_CLASSES,
                  f'{len(self.class_names)} class names; there must be 1 to {MAX_CLASSES}')
         for name in self.class_names:
-            _require(is_class_name(name), f'class name {reprlib.repr(name)} is no {RULE}')
+            _require(is_class_name(name),
+                     f'class name {reprlib.repr(name)} is no {CLASS_NAME_RULE}')
         _require(isinstance(self.input_size, tuple) and len(self.input_size) == 2
                  and all(type(side) is int and 1 <= side <= MAX_SIDE for side in self.input_size),
                  f'input size {self.input_size!r} is not two sides of 1 to {MAX_SIDE} pixels')

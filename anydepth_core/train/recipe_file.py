@@ -12,7 +12,6 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 import torch
-import yaml
 
 from anydepth_core.data.options import Augmentation, CocoData, SceneData, YoloTxtData
 from anydepth_core.errors import RecipeError, nearest
@@ -21,6 +20,7 @@ from anydepth_core.losses.distill_detr import DetrDistillation
 from anydepth_core.losses.distill_yolo import YoloDistillation
 from anydepth_core.losses.yolo import YoloLossWeights
 from anydepth_core.models.registry import create_model
+from anydepth_core.texts import load_yaml
 from anydepth_core.train.optimizer import OptimizerRecipe
 from anydepth_core.train.recipe import Data, DetrRecipe, Recipe, YoloRecipe
 
@@ -29,9 +29,6 @@ for _part in (SceneData, CocoData, YoloTxtData, Augmentation, OptimizerRecipe, Y
     with_config(ConfigDict(extra='forbid'))(_part)
 _RECIPES = {'yolo': YoloRecipe, 'rtdetr': DetrRecipe}
 _DATA: TypeAdapter[Any] = TypeAdapter(Data)
-# PyYAML has no error of its own for values such as 2026-02-30 or '!!bool x'.
-_NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError,
-             TypeError, ValueError)
 _UNKNOWN_KEY = ('unexpected_keyword_argument', 'extra_forbidden')
 
 
@@ -93,10 +90,9 @@ def read_yaml(path: Path, before: tuple[Path, ...] = ()) -> dict[str, Any]:
         RecipeError: it cannot be read, or is no mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    except (OSError, *_NOT_YAML) as error:
-        reason = ' '.join(str(error).split())
-        raise RecipeError(f'cannot read recipe {path}: {reason}') from None
+        values = load_yaml(path.read_text(encoding='utf-8')) or {}
+    except (OSError, ValueError) as error:
+        raise RecipeError(f'cannot read recipe {path}: {error}') from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise RecipeError(f'{path}: a recipe is a mapping of keys to values')
     extended = values.pop('extends', None)
@@ -153,8 +149,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise RecipeError(f'{override!r}: {parent!r} has no keys below it')
     try:
-        values[last] = yaml.safe_load(text)
-    except _NOT_YAML:
+        values[last] = load_yaml(text)
+    except ValueError:
         raise RecipeError(f'{override[:200]!r}: the value is not YAML') from None
 
 

@@ -26,7 +26,7 @@ LEAST_TRANSFER = 0.5
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of a run, before any work is done; RecipeError if it cannot be."""
+    """Make the folder of a run; RecipeError if it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -34,7 +34,7 @@ from anydepth_core.train.publish import (
 )
 from anydepth_core.train.recipe import MAY_CHANGE, Recipe
 from anydepth_core.train.recipe_file import parse_recipe, recipe_values
-from anydepth_core.train.setup import make_model, make_step, train_mode
+from anydepth_core.train.setup import make_folder, make_model, make_step, train_mode
 
 __all__ = ['CHECKPOINT', 'WEIGHTS', 'Trainer']
 
@@ -69,6 +69,9 @@ class Trainer:
         if (recipe.batch // recipe.accumulate) % world.size:
             raise RecipeError(f'batch: {recipe.batch // recipe.accumulate} images per pass do not '
                               f'divide among {world.size} processes')
+        if recipe.sync_norms and world.size > 1 and world.device.type != 'cuda':
+            raise RecipeError('sync_norms: needs CUDA devices; sync_norms=false trains without')
+        make_folder(folder)
         torch.set_num_threads(recipe.threads)
         self.data, self.validation = open_data(recipe.data)
         self.info = describe_run(recipe, self.data.class_names)
@@ -88,7 +91,6 @@ class Trainer:
         self.iteration = 0
         self.scores = Scoreboard()
         self.stop_requested = False
-        folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def resume(cls, folder: Path, report: Callable[[str], None], recipe: Recipe | None = None,

@@ -191,8 +191,6 @@ def test_visualise_draws_both_sheets(data: Path, weights: Path, tmp_path: Path) 
      "cka: error: 2 results are called 'scenes'; give NAME=PATH"),
     (['visualise', 'scenes', 'OUT', '--data', 'DATA', '--pick', '1,99'],
      'visualise: error: --pick 1,99: there are 6 images'),
-    (['visualise', 'scenes', 'OUT', '--data', 'DATA', '--count', '0'],
-     'visualise: error: --count 0: at least one'),
 ])
 def test_errors_are_one_line(words: list[str], message: str, data: Path, tmp_path: Path,
                              monkeypatch: pytest.MonkeyPatch,
@@ -210,7 +208,7 @@ def test_workers_are_a_number(capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in ('-1', 'two', '1.5'):
         with pytest.raises(SystemExit):
             parser.parse_args(['--data', 'x', f'--workers={wrong}'])
-        assert f'{wrong!r} is not a number of 0 or more' in capsys.readouterr().err
+        assert f'{wrong!r} is not a whole number from 0 on' in capsys.readouterr().err
     assert parser.parse_args(['--data', 'x', '--workers', '0']).workers == 0
 
 

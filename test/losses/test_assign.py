@@ -10,9 +10,10 @@ from torchvision.ops import box_iou
 
 from anydepth_core.losses.assign import (
     CANDIDATES,
-    LEAST_OVERLAP,
-    LEAST_TARGET,
+    PUBLISHED,
+    SMALL_OBJECTS,
     Assignment,
+    Rule,
     Targets,
 )
 from anydepth_core.losses.assign import assign as assign_batch
@@ -32,15 +33,14 @@ def case(seed: int, objects: int, classes: int = 3, side: int = 8) -> tuple:
     return scores, boxes, points, Targets(labels, torch.cat((corner, corner + size), dim=1))
 
 
-def assign(scores, boxes, points, targets: Targets, small_objects: bool = True) -> Assignment:
+def assign(scores, boxes, points, targets: Targets, rule: Rule = SMALL_OBJECTS) -> Assignment:
     """Assign a batch of this image alone; return what became of the image."""
     return Assignment(*(field[0] for field in assign_batch(scores[None], boxes[None], points,
-                                                           [targets], small_objects)))
+                                                           [targets], rule)))
 
 
-def slow_assign(scores, boxes, points, targets, small_objects) -> dict[int, tuple[int, float]]:
+def slow_assign(scores, boxes, points, targets, rule) -> dict[int, tuple[int, float]]:
     """Return {point: (object, soft target)}, one pair at a time."""
-    least_overlap, least_target = (LEAST_OVERLAP, LEAST_TARGET) if small_objects else (0.0, 0.0)
     overlap = box_iou(targets.boxes, boxes)
     wanted: dict[int, list[int]] = {}
     alignments = {}
@@ -48,7 +48,7 @@ def slow_assign(scores, boxes, points, targets, small_objects) -> dict[int, tupl
         ranked = []
         for p, (x, y) in enumerate(points.tolist()):
             if box[0] < x < box[2] and box[1] < y < box[3]:
-                least = max(float(overlap[o, p]), least_overlap)
+                least = max(float(overlap[o, p]), rule.least_overlap)
                 value = float(scores[p, label]) ** 0.5 * least ** 6
                 alignments[o, p] = value
                 ranked.append((-value, p))
@@ -56,7 +56,7 @@ def slow_assign(scores, boxes, points, targets, small_objects) -> dict[int, tupl
             wanted.setdefault(p, []).append(o)
     firsts = {o: max(value for (other, _), value in alignments.items() if other == o)
               for o, _ in alignments}
-    owner = {p: max(objects, key=lambda o: (small_objects and alignments[o, p] == firsts[o],
+    owner = {p: max(objects, key=lambda o: (rule.keeps_best and alignments[o, p] == firsts[o],
                                             float(overlap[o, p])))
              for p, objects in wanted.items()}
     result = {}
@@ -64,16 +64,16 @@ def slow_assign(scores, boxes, points, targets, small_objects) -> dict[int, tupl
         mine = [q for q, other in owner.items() if other == o]
         best = max(alignments[o, q] for q in mine)
         top = max(float(overlap[o, q]) for q in mine)
-        result[p] = (o, alignments[o, p] / best * max(top, least_target))
+        result[p] = (o, alignments[o, p] / best * max(top, rule.least_target))
     return result
 
 
-@pytest.mark.parametrize('small_objects', [True, False])
-def test_equals_the_definition(small_objects: bool) -> None:
+@pytest.mark.parametrize('rule', [SMALL_OBJECTS, PUBLISHED])
+def test_equals_the_definition(rule: Rule) -> None:
     for seed in range(30):
         scores, boxes, points, targets = case(seed, objects=1 + seed % 6)
-        fast = assign(scores, boxes, points, targets, small_objects)
-        slow = slow_assign(scores, boxes, points, targets, small_objects)
+        fast = assign(scores, boxes, points, targets, rule)
+        slow = slow_assign(scores, boxes, points, targets, rule)
         assert set(fast.foreground.nonzero()[:, 0].tolist()) == set(slow)
         assert set(fast.scores.sum(-1).nonzero()[:, 0].tolist()) <= set(slow)
         for point, (index, value) in slow.items():
@@ -107,7 +107,7 @@ def test_a_badly_predicted_small_object_is_still_assigned() -> None:
     assigned = assign(scores, boxes, points, Targets(torch.tensor([0, 1, 2]), small))
     for index in range(3):
         points_of = assigned.foreground & (assigned.object_index == index)
-        assert assigned.scores[points_of].max() == LEAST_TARGET
+        assert assigned.scores[points_of].max() == SMALL_OBJECTS.least_target
 
 
 def test_a_small_object_before_a_well_predicted_large_one_keeps_its_best_point() -> None:
@@ -118,7 +118,7 @@ def test_a_small_object_before_a_well_predicted_large_one_keeps_its_best_point()
                       Targets(torch.tensor([0, 1]), torch.stack((large, small))))
     assert assigned.foreground.sum() > 1
     kept = assigned.scores[assigned.foreground & (assigned.object_index == 1)]
-    assert len(kept) and kept[:, 1].max() == LEAST_TARGET
+    assert len(kept) and kept[:, 1].max() == SMALL_OBJECTS.least_target
 
 
 def test_predictions_that_are_not_numbers_leave_the_indices_in_range() -> None:

@@ -11,12 +11,13 @@ import sys
 import numpy as np
 import pytest
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.errors import AnyDepthError
 from anydepth_ros.demo_record import Frame
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'benchmarks'))
 from cameras import Row, starved
-from command import at_least, end
+from command import end
 from live_budget import breaches, in_reach, seconds_until
 
 PERIOD_S, BUDGET_MS = 0.05, 30.0

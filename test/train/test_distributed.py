@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import os
 from pathlib import Path
 import socket
@@ -17,9 +18,11 @@ import yaml
 
 from anydepth_core.data.batches import training_batches
 from anydepth_core.errors import RecipeError
+from anydepth_core.models import create_model
 from anydepth_core.train import step_detr
 from anydepth_core.train.checkpoint import load_checkpoint
 from anydepth_core.train.distributed import World
+from anydepth_core.train.ema import Averaged
 from anydepth_core.train.inputs import drawn_seed, to_inputs
 from anydepth_core.train.setup import train_mode
 from anydepth_core.train.trainer import CHECKPOINT, Trainer
@@ -29,25 +32,32 @@ COMMON = {'batch': 4, 'iterations': 3, 'frozen_norms': True,
           'optimizer': {'name': 'sgd', 'learning_rate': 0.01, 'warm_up': 1}}
 
 
-def torchrun(machines: int, processes: int, recipe_path: Path, out: Path) -> None:
-    """Run training/train.py in so many processes on each machine, here one torchrun each."""
+def torchrun(machines: int, processes: int, recipe_path: Path, out: Path, *words: str,
+             status: int = 0, folders: Sequence[Path | None] = (None, None)) -> list[str]:
+    """Run training/train.py in so many processes on each machine, here one torchrun each.
+
+    Returns:
+        What each machine wrote; each is in a folder of its own where these are given.
+    """
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', str(processes),
                '--nnodes', str(machines), '--master-addr', '127.0.0.1', '--master-port', str(port)]
-    script = [str(ROOT / 'training/train.py'), str(recipe_path), str(out)]
+    script = [str(ROOT / 'training/train.py'), str(recipe_path), str(out), *words]
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT),
                    'GLOO_SOCKET_IFNAME': 'lo'}
     started = [subprocess.Popen([*command, '--node-rank', str(rank), *script], env=environment,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-               for rank in range(machines)]
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                cwd=folder)
+               for rank, folder in zip(range(machines), folders)]
     try:
         told = [each.communicate(timeout=100)[0] for each in started]
     finally:
         for each in started:
             each.kill()
-    assert [each.returncode for each in started] == [0] * machines, told
+    assert [each.returncode for each in started] == [status] * machines, told
+    return told
 
 
 @pytest.mark.slow
@@ -101,6 +111,38 @@ def test_two_processes_learn_from_the_noise_that_each_draws(
     two = load_checkpoint(tmp_path / 'two' / CHECKPOINT)
     for name, value in alone.step.model.state_dict().items():
         torch.testing.assert_close(two['model'][name], value, msg=name, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_machines_that_do_not_hold_the_same_checkpoint_are_told(tmp_path: Path) -> None:
+    path, folders = tmp_path / 'recipe.yaml', [tmp_path / 'a', tmp_path / 'b']
+    path.write_text(yaml.safe_dump(values(**COMMON)))
+    for folder in folders:
+        folder.mkdir()
+    Trainer(recipe(**COMMON), folders[0] / 'run', silent).run()
+    told = torchrun(2, 1, path, Path('run'), '--resume', status=1, folders=folders)
+    assert all('run does not hold the same checkpoint on every machine' in each for each in told)
+
+
+def test_synchronised_norms_share_what_the_norms_before_shared() -> None:
+    model = create_model('anydepth-detr-tiny', 3)
+    average = Averaged(model, 0.9, 1.0)
+    before = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    norms = [each for each in model.modules() if isinstance(each, torch.nn.SyncBatchNorm)]
+    assert norms
+    assert before == {name: each.data_ptr() for name, each in model.state_dict().items()}
+    for norm in norms:
+        norm.running_mean.fill_(7.0)
+    average.update_parameters()
+    seen = [each for name, each in average.module.named_buffers() if name.endswith('running_mean')]
+    assert sum(bool(each.all()) for each in seen) >= len({id(n.running_mean) for n in norms})
+
+
+def test_synchronised_norms_need_gpus(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match='sync_norms: needs CUDA devices'):
+        Trainer(recipe(device='auto', sync_norms=True), tmp_path, silent,
+                world=World(0, 2, torch.device('cpu')))
 
 
 def test_images_that_do_not_divide_among_processes_are_refused(tmp_path: Path) -> None:
