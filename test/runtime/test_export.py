@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 import random
 
 import numpy as np
@@ -20,7 +21,16 @@ from anydepth_core.runtime.network import open_network
 onnx = pytest.importorskip('onnx', reason='the package onnx is not installed')
 pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
 
-from anydepth_core.runtime.export import check, file, graph, recorder, unfold  # noqa: E402
+from anydepth_core.runtime.export import (  # noqa: E402
+    check,
+    file,
+    graph,
+    one_kernel,
+    recorder,
+    unfold,
+    weights_beside,
+)
+from anydepth_core.runtime.export.parts import tensors_of  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -118,6 +128,59 @@ def test_maps_cross_choices_with_planes_last(exported):
         scales = (max(1.0, abs(expected[0]).max()), max(said.info.input_size))  # as Difference
         for one, other, scale in zip(expected, found, scales, strict=True):
             assert abs(other - one).max() < check.TOLERANCE * scale
+
+
+def kernels(model):
+    """Return every kernel that is read, once, as a runtime with one place for equal ones has it."""
+    local = unfold.with_local_constants(model)
+    read = {node.input[1] for each in graphs(local.graph) for node in each.node
+            if node.op_type == 'Conv'}
+    return {each.raw_data for each in tensors_of(local.graph) if each.name in read}
+
+
+def test_one_kernel_serves_both_paths(exported):
+    import onnxruntime
+
+    whole, said = file.read_onnx(exported)
+    scales = {each.name: each for each in whole.graph.initializer if list(each.dims)[1:] == [1] * 3}
+    products = [node for node in whole.graph.node
+                if node.op_type == 'Mul' and node.input[1] in scales]
+    used = {node.input[1] for each in graphs(whole.graph) for node in each.node
+            if node.op_type == 'Conv'}
+    products = [node for node in products if node.output[0] in used]
+    weights = [node.input[0] for node in products]
+    twice = {name for name in weights if weights.count(name) > 1}
+    dead = products[weights.index(min(twice))]
+    # A channel that a norm scales to nothing: what the other path needs cannot be had from that.
+    values = np.frombuffer(scales[dead.input[1]].raw_data, np.float32).copy()
+    values[0] = 0
+    scales[dead.input[1]].raw_data = values.tobytes()
+    changed = one_kernel.with_one_kernel(whole)
+    onnx.checker.check_model(changed, full_check=True)
+    assert len(twice) > 5 and len(kernels(whole)) - len(kernels(changed)) == len(twice) - 1
+    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (whole, changed)]
+    images = np.random.default_rng(0).random(sides(whole.graph.input[0]), np.float32)
+    for depth in (said.depths.full, said.depths.base, said.depths.sample(random.Random(1))):
+        expected, found = (run.run(None, check.feeds_of(depth, images)) for run in runs)
+        limits = (max(1.0, abs(expected[0]).max()), max(said.info.input_size))  # as Difference
+        for one, other, limit in zip(expected, found, limits, strict=True):
+            assert abs(other - one).max() < check.TOLERANCE * limit
+
+
+def test_equal_weights_lie_at_one_place_while_they_are_loaded(exported):
+    whole = unfold.with_local_constants(file.read_onnx(exported)[0])
+    large = [each.raw_data for each in tensors_of(whole.graph)
+             if len(each.raw_data) >= weights_beside.LEAST_BYTES]
+    assert len(set(large)) < len(large)
+    with weights_beside.for_loading(whole) as path:
+        loaded = onnx.load(path, load_external_data=False)
+        places = {tuple(sorted((part.key, part.value) for part in each.external_data))
+                  for each in tensors_of(loaded.graph) if each.external_data}
+        assert len(places) == len(set(large))
+        folder = pathlib.Path(path).parent
+        assert [each.raw_data for each in tensors_of(onnx.load(path).graph)] == [
+            each.raw_data for each in tensors_of(whole.graph)]
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -141,29 +141,29 @@ def test_onnx_runtime_leaves_no_files(weights_file, tmp_path, monkeypatch):
     assert found.detect(IMAGES[0], **LOW).depth == 'full'
 
 
-def test_onnx_runtime_without_a_folder_for_files(weights_file, tmp_path, monkeypatch, caplog):
-    onnx = pytest.importorskip('onnx')
-    pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
-    expected = Detector.open(weights_file, backend='onnxruntime', device='cpu')
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+def test_without_a_folder_for_files(weights_file, tmp_path, monkeypatch, caplog, backend):
+    pytest.importorskip(backend, reason=f'the package {backend} is not installed')
+    expected = Detector.open(weights_file, backend=backend, device='cpu')
 
     def nowhere(*_, **__):
         raise FileNotFoundError(2, 'No usable temporary directory found')
 
-    def disk_full(model, *_, **settings):
-        for tensor in model.graph.initializer:
-            tensor.ClearField('raw_data')
+    def disk_full(*_):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr('tempfile.tempdir', None)
     for place, failing in (('tempfile._get_default_tempdir', nowhere), (None, disk_full)):
+        caplog.clear()
         with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
             if place:
                 patch.setattr(place, failing)
             else:
                 patch.setattr('tempfile.tempdir', str(tmp_path))
-                patch.setattr(onnx, 'save_model', failing)
-            found = Detector.open(weights_file, backend='onnxruntime', device='cpu')
-        assert 'name another folder with TMPDIR' in caplog.messages[-1]
+                patch.setattr(Path, 'write_bytes', failing)  # the weights are written by then
+            found = Detector.open(weights_file, backend=backend, device='cpu')
+        assert ['name another folder with TMPDIR' in each for each in caplog.messages] == [True]
+        assert not list(tmp_path.iterdir())
         for depth in DEPTHS:
             assert_same(found.detect(IMAGES[0], depth=depth, **LOW),
                         expected.detect(IMAGES[0], depth=depth, **LOW))

@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
 import re
-import tempfile
 from typing import Any
 
 import cv2
@@ -24,6 +21,7 @@ from anydepth_core.runtime.backends.base import loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.unfold import with_local_constants
+from anydepth_core.runtime.export.weights_beside import for_loading
 from anydepth_core.runtime.network import Network
 
 PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider',
@@ -109,23 +107,11 @@ def open_session(model: onnx.ModelProto, options: onnxruntime.SessionOptions,
                  providers: list[tuple[str, dict[str, Any]]]) -> onnxruntime.InferenceSession:
     """Return a session of `model`, its weights read from a file that lives for a moment.
 
-    A session keeps what it was given: the bytes of a model, and in every `If` the weights of both
-    ways, beside the copies that it lays out for itself. Weights in a file it maps and lets go.
-    Where no file can be written it is given the bytes.
+    It would keep the bytes of a model, and in every `If` the weights of both ways, beside the
+    copies that it lays out for itself.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix='anydepth-') as folder:
-            path = Path(folder) / 'network.onnx'
-            # Saving takes the weights out of what is saved, hence a copy of its own.
-            onnx.save_model(with_local_constants(model), path, save_as_external_data=True,
-                            location='weights')
-            session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except OSError as error:
-        logging.getLogger(__name__).warning(
-            'no temporary file for the weights can be written (%s), so ONNX Runtime takes more '
-            'memory; name another folder with TMPDIR', error.strerror or error)
-        session = onnxruntime.InferenceSession(with_local_constants(model).SerializeToString(),
-                                               options, providers=providers)
+    with for_loading(with_local_constants(model)) as source:
+        session = onnxruntime.InferenceSession(source, options, providers=providers)
     session.disable_fallback()
     return session
 

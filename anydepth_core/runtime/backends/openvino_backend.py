@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import onnx
 import openvino
 import torch
 
@@ -19,7 +20,9 @@ from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.backends.base import loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
+from anydepth_core.runtime.export.one_kernel import with_one_kernel
 from anydepth_core.runtime.export.unfold import with_planes_last
+from anydepth_core.runtime.export.weights_beside import for_loading
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
@@ -37,10 +40,9 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-        whole = network.onnx
+        graph = network.onnx
         with loading('OpenVINO'):
-            model = core().read_model(with_planes_last(whole).SerializeToString(), b'')
-            self._request = core().compile_model(model, name, config).create_infer_request()
+            self._request = _compiled(graph, name, config).create_infer_request()
         # One request; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
 
@@ -58,6 +60,16 @@ class OpenVinoBackend:
         with self._lock:
             found = self._request.infer(feeds_of(depth, image), share_inputs=True)
             return [torch.from_numpy(found[name]) for name in RawPredictions._fields]
+
+
+def _compiled(graph: onnx.ModelProto, device: str, config: dict[str, Any],
+              ) -> openvino.CompiledModel:
+    # Half precision has not the range for what one kernel of two scales needs.
+    if device == 'CPU' and config['INFERENCE_PRECISION_HINT'] != PRECISIONS['fp16']:
+        graph = with_one_kernel(graph)
+    with for_loading(with_planes_last(graph)) as source:
+        model = core().read_model(source, *([] if isinstance(source, str) else [b'']))
+        return core().compile_model(model, device, config)
 
 
 def core() -> openvino.Core:

@@ -22,6 +22,7 @@ from anydepth_core.errors import AnyDepthError, WeightsError
 from anydepth_core.files import whole_file
 from anydepth_core.models.base import AnyDepthModel
 from anydepth_core.models.model_info import ModelInfo, read_metadata, write_metadata
+from anydepth_core.runtime.export.parts import tensors_of
 
 SUFFIX = '.onnx'
 # Raise it when the graph of a file changes; what a cache holds of another number is made anew.
@@ -89,7 +90,7 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
         graph = onnx.load(str(path), load_external_data=False)
     except (OSError, DecodeError, ValueError) as error:
         raise WeightsError(f'{path}: is truncated, damaged or no ONNX file') from error
-    if any(each.data_location == onnx.TensorProto.EXTERNAL for each in _tensors(graph.graph)):
+    if any(each.data_location == onnx.TensorProto.EXTERNAL for each in tensors_of(graph.graph)):
         raise WeightsError(f'{path}: keeps its weights in other files; those of '
                            "'anydepth export' are whole")
     said = _info(path, {each.key: each.value for each in graph.metadata_props})
@@ -144,13 +145,3 @@ def _described(values: Iterable[onnx.ValueInfoProto]) -> dict[str, tuple[int, li
     return {each.name: (each.type.tensor_type.elem_type,
                         [side.dim_value for side in each.type.tensor_type.shape.dim])
             for each in values}
-
-
-def _tensors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
-    """Return every stored tensor of a graph and of the graphs inside it."""
-    found = list(graph.initializer)
-    for node in graph.node:
-        for attribute in node.attribute:
-            found += [attribute.t] if attribute.HasField('t') else []
-            found += _tensors(attribute.g) if attribute.HasField('g') else []
-    return found

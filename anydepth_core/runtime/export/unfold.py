@@ -9,7 +9,7 @@ that uses them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
@@ -23,6 +23,8 @@ from onnx import (
     numpy_helper,
 )
 from onnx.reference import ReferenceEvaluator
+
+from anydepth_core.runtime.export.parts import graphs_of
 
 PLANES_FIRST = (0, 3, 1, 2)
 PLANES_LAST = (0, 2, 3, 1)
@@ -53,7 +55,7 @@ def with_planes_last(model: ModelProto) -> ModelProto:
         name for node in choices for name in node.output}
     read = {name for node in choices for name in _reads(node)}
     maps = {name for name in given | read if name in types and _is_map(types[name])}
-    for way in (way for node in choices for way in _graphs(node)):
+    for way in (way for node in choices for way in graphs_of(node)):
         _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
         ends = [_turned(each) for each in way.output]
         way.ClearField('output')
@@ -94,7 +96,7 @@ def _localise(graph: GraphProto, constants: dict[str, TensorProto], prefix: str 
              if name in constants}
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
-        for inner in _graphs(node):
+        for inner in graphs_of(node):
             _localise(inner, constants, f'{inner.name}.')
     for name, local in names.items():
         graph.initializer.add().CopyFrom(constants[name])
@@ -167,10 +169,6 @@ def _described(model: ModelProto) -> Iterator[ValueInfoProto]:
 def _reads(node: NodeProto) -> Iterator[str]:
     """Yield the names that a node or the graphs inside it read."""
     yield from node.input
-    for graph in _graphs(node):
+    for graph in graphs_of(node):
         for inner in graph.node:
             yield from _reads(inner)
-
-
-def _graphs(node: NodeProto) -> Iterable[GraphProto]:
-    return [attribute.g for attribute in node.attribute if attribute.HasField('g')]

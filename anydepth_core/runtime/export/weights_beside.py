@@ -1,0 +1,75 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A graph as files for the moment in which a runtime loads it, its weights in one of their own.
+
+A runtime keeps the bytes of a model that it was given, beside the copies that it lays out for
+itself; weights in a file it maps. Two that lie at one place of it are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import hashlib
+import logging
+from pathlib import Path
+import tempfile
+
+from onnx import ModelProto, TensorProto
+
+from anydepth_core.runtime.export.parts import tensors_of
+
+# Smaller ones are shapes and axes, which runtimes want to see in the graph.
+LEAST_BYTES = 1024
+ALIGNMENT = 64
+
+
+@contextlib.contextmanager
+def for_loading(model: ModelProto) -> Iterator[str | bytes]:
+    """Yield the path of a file of `model`, which goes at the end of the block.
+
+    Where no file can be written that is told, and the bytes of the model are what is yielded.
+    """
+    folder = None
+    try:
+        folder = tempfile.TemporaryDirectory(prefix='anydepth-')
+        source: str | bytes = str(_save(model, Path(folder.name)))
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            'no temporary file for the weights can be written (%s), so the network takes more '
+            'memory; name another folder with TMPDIR', error.strerror or error)
+        source = model.SerializeToString()
+    try:
+        yield source
+    finally:
+        if folder is not None:
+            folder.cleanup()
+
+
+def _save(model: ModelProto, folder: Path) -> Path:
+    """Write the graph and, equal ones once, its weights; return the path of the graph."""
+    places: dict[bytes, int] = {}
+    result = ModelProto()
+    result.CopyFrom(model)
+    with (folder / 'weights').open('wb') as file:
+        for tensor in tensors_of(result.graph):
+            raw = tensor.raw_data
+            if len(raw) < LEAST_BYTES:
+                continue
+            key = hashlib.sha256(raw).digest()
+            if key not in places:
+                file.write(bytes(-file.tell() % ALIGNMENT))
+                places[key] = file.tell()
+                file.write(raw)
+            _refer(tensor, offset=places[key], length=len(raw))
+    path = folder / 'network.onnx'
+    path.write_bytes(result.SerializeToString())
+    return path
+
+
+def _refer(tensor: TensorProto, **place: int) -> None:
+    tensor.ClearField('raw_data')
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key='location', value='weights')
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=str(value))
