@@ -47,10 +47,10 @@ def main() -> None:
                     loaded=network.loaded if backend == 'torch' else None, graph=network.graph)
     runner = open_backend(backend, alone, device='cpu', precision='fp32')
     images = runner.upload(pixels)
-    for depth in (space.full, space.base) * 3:
+    rng = random.Random(0)
+    for depth in (space.full, space.base, *(space.sample(rng) for _ in range(8))):
         runner.run(images, depth)
     after = settled()
-    rng = random.Random(0)
     for _ in range(int(frames)):
         runner.run(images, space.sample(rng))
     print(json.dumps({'after_mb': (after - before) / MEGABYTE,

@@ -29,6 +29,7 @@ from anydepth_core.runtime.export import (  # noqa: E402
     recorder,
     unfold,
     weights_beside,
+    whole,
 )
 from anydepth_core.runtime.export.parts import tensors_of  # noqa: E402
 
@@ -109,29 +110,34 @@ def planes_last(value):
     return [found[index] for index in (0, 2, 3, 1)] if len(found) == 4 else found
 
 
-def test_maps_cross_choices_with_planes_last(exported):
+@pytest.mark.parametrize('apart', [0, 2])
+def test_maps_cross_choices_with_planes_last(exported, apart):
     import onnxruntime
 
-    whole, said = file.read_onnx(exported)
-    turned = unfold.with_planes_last(whole)
+    loaded, said = file.read_onnx(exported)
+    loaded = whole.with_whole_depths(loaded, [said.depths.full, said.depths.base][:apart])
+    turned = unfold.with_planes_last(loaded)
     onnx.checker.check_model(turned, full_check=True)
-    assert sides(turned.graph.input[0]) == planes_last(whole.graph.input[0])
+    assert sides(turned.graph.input[0]) == planes_last(loaded.graph.input[0])
     before, after = ([each for inner in list(graphs(one.graph))[1:] for each in inner.output]
-                     for one in (whole, turned))
+                     for one in (loaded, turned))
     assert [planes_last(each) for each in before] == [sides(each) for each in after]
-    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (whole, turned)]
-    images = np.random.default_rng(0).random(sides(whole.graph.input[0]), np.float32)
+    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (loaded, turned)]
+    images = np.random.default_rng(0).random(sides(loaded.graph.input[0]), np.float32)
     rows = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
     for depth in (said.depths.full, said.depths.base, said.depths.sample(random.Random(1))):
-        expected, found = (run.run(None, check.feeds_of(depth, each))
-                           for run, each in zip(runs, (images, rows)))
-        scales = (max(1.0, abs(expected[0]).max()), max(said.info.input_size))  # as Difference
-        for one, other, scale in zip(expected, found, scales, strict=True):
-            assert abs(other - one).max() < check.TOLERANCE * scale
+        assert_close(*(run.run(None, check.feeds_of(depth, each))
+                       for run, each in zip(runs, (images, rows))), said)
+
+
+def assert_close(expected, found, said):
+    limits = (max(1.0, abs(expected[0]).max()), max(said.info.input_size))  # as Difference
+    for one, other, limit in zip(expected, found, limits, strict=True):
+        assert abs(other - one).max() < check.TOLERANCE * limit
 
 
 def kernels(model):
-    """Return every kernel that is read, once, as a runtime with one place for equal ones has it."""
+    """Return every kernel that is read, equal ones once."""
     local = unfold.with_local_constants(model)
     read = {node.input[1] for each in graphs(local.graph) for node in each.node
             if node.op_type == 'Conv'}
@@ -141,11 +147,12 @@ def kernels(model):
 def test_one_kernel_serves_both_paths(exported):
     import onnxruntime
 
-    whole, said = file.read_onnx(exported)
-    scales = {each.name: each for each in whole.graph.initializer if list(each.dims)[1:] == [1] * 3}
-    products = [node for node in whole.graph.node
+    loaded, said = file.read_onnx(exported)
+    scales = {each.name: each for each in loaded.graph.initializer
+              if list(each.dims)[1:] == [1] * 3}
+    products = [node for node in loaded.graph.node
                 if node.op_type == 'Mul' and node.input[1] in scales]
-    used = {node.input[1] for each in graphs(whole.graph) for node in each.node
+    used = {node.input[1] for each in graphs(loaded.graph) for node in each.node
             if node.op_type == 'Conv'}
     products = [node for node in products if node.output[0] in used]
     weights = [node.input[0] for node in products]
@@ -155,31 +162,51 @@ def test_one_kernel_serves_both_paths(exported):
     values = np.frombuffer(scales[dead.input[1]].raw_data, np.float32).copy()
     values[0] = 0
     scales[dead.input[1]].raw_data = values.tobytes()
-    changed = one_kernel.with_one_kernel(whole)
+    changed = one_kernel.with_one_kernel(loaded)
     onnx.checker.check_model(changed, full_check=True)
-    assert len(twice) > 5 and len(kernels(whole)) - len(kernels(changed)) == len(twice) - 1
-    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (whole, changed)]
-    images = np.random.default_rng(0).random(sides(whole.graph.input[0]), np.float32)
+    assert len(twice) > 5 and len(kernels(loaded)) - len(kernels(changed)) == len(twice) - 1
+    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (loaded, changed)]
+    images = np.random.default_rng(0).random(sides(loaded.graph.input[0]), np.float32)
     for depth in (said.depths.full, said.depths.base, said.depths.sample(random.Random(1))):
-        expected, found = (run.run(None, check.feeds_of(depth, images)) for run in runs)
-        limits = (max(1.0, abs(expected[0]).max()), max(said.info.input_size))  # as Difference
-        for one, other, limit in zip(expected, found, limits, strict=True):
-            assert abs(other - one).max() < check.TOLERANCE * limit
+        assert_close(*(run.run(None, check.feeds_of(depth, images)) for run in runs), said)
+
+
+def test_full_and_base_are_graphs_without_choices(exported):
+    import onnxruntime
+
+    loaded, said = file.read_onnx(exported)
+    depths = [said.depths.full, said.depths.base]
+    changed = whole.with_whole_depths(unfold.with_pixels(loaded), depths)
+    onnx.checker.check_model(changed, full_check=True)
+    ways = {each.name: each for each in graphs(changed.graph)}
+    assert not any(node.op_type == 'If' for name in ('full', 'base') for node in ways[name].node)
+    assert sum(node.op_type == 'If' for node in ways['not base'].node) == sum(
+        node.op_type == 'If' for node in loaded.graph.node)
+    assert {each.name for each in changed.graph.initializer} == {
+        each.name for each in loaded.graph.initializer} | {'largest'}
+    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (loaded, changed)]
+    pixels = np.random.default_rng(0).integers(0, 256, sides(loaded.graph.input[0]), np.uint8)
+    rng = random.Random(2)
+    other = [] if said.depths.decoder_layers is None else [
+        said.depths.parse(text) for text in ('full@1', 'base@1')]
+    for depth in (*depths, *other, *(said.depths.sample(rng) for _ in range(6))):
+        assert_close(*(run.run(None, check.feeds_of(depth, each)) for run, each in zip(
+            runs, (np.float32(pixels) / np.float32(255), pixels))), said)
 
 
 def test_equal_weights_lie_at_one_place_while_they_are_loaded(exported):
-    whole = unfold.with_local_constants(file.read_onnx(exported)[0])
-    large = [each.raw_data for each in tensors_of(whole.graph)
+    local = unfold.with_local_constants(one_kernel.with_one_kernel(file.read_onnx(exported)[0]))
+    large = [each.raw_data for each in tensors_of(local.graph)
              if len(each.raw_data) >= weights_beside.LEAST_BYTES]
     assert len(set(large)) < len(large)
-    with weights_beside.for_loading(whole) as path:
+    with weights_beside.for_loading(local) as path:
         loaded = onnx.load(path, load_external_data=False)
         places = {tuple(sorted((part.key, part.value) for part in each.external_data))
                   for each in tensors_of(loaded.graph) if each.external_data}
         assert len(places) == len(set(large))
         folder = pathlib.Path(path).parent
         assert [each.raw_data for each in tensors_of(onnx.load(path).graph)] == [
-            each.raw_data for each in tensors_of(whole.graph)]
+            each.raw_data for each in tensors_of(local.graph)]
     assert not folder.exists()
 
 

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+import torch
 
 from anydepth_core.depth import Depth
 from anydepth_core.errors import WeightsError
@@ -37,6 +38,13 @@ class Backend(Protocol):
 
     def run(self, images: Any, depth: Depth) -> RawPredictions:
         """Return the predictions, complete (nothing is still computing) and in float32."""
+
+
+def as_batch(images: Sequence[Sequence[NDArray[np.float32]]]) -> RawPredictions:
+    """Return what a runtime gave for each image, logits and boxes; that of one is not copied."""
+    if len(images) == 1:
+        return RawPredictions(*(torch.from_numpy(each) for each in images[0]))
+    return RawPredictions(*(torch.from_numpy(np.concatenate(column)) for column in zip(*images)))
 
 
 @contextlib.contextmanager

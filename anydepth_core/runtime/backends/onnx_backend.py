@@ -17,11 +17,12 @@ import torch
 from anydepth_core.depth import Depth
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
-from anydepth_core.runtime.backends.base import loading
+from anydepth_core.runtime.backends.base import as_batch, loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
-from anydepth_core.runtime.export.unfold import with_local_constants
+from anydepth_core.runtime.export.unfold import with_local_constants, with_pixels
 from anydepth_core.runtime.export.weights_beside import for_loading
+from anydepth_core.runtime.export.whole import with_whole_depths
 from anydepth_core.runtime.network import Network
 
 PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider',
@@ -43,29 +44,27 @@ class OnnxRuntimeBackend:
         options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
-        model = network.onnx
+        graph, depths = network.onnx, (network.depths.full, network.depths.base)
         with loading('ONNX Runtime'):
-            self._session = open_session(model, options, _providers(kind, index, precision))
+            graph = with_whole_depths(with_pixels(graph), depths)
+            self._session = open_session(graph, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
                                f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')
 
-    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (B, 3, H, W) float32 in [0, 1]."""
+    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return (B, 3, H, W) uint8."""
         batch, height, width, _ = pixels.shape
-        images = np.empty((batch, 3, height, width), np.float32)
-        # Not by PyTorch, whose threads would have to be woken for so little.
+        images = np.empty((batch, 3, height, width), np.uint8)
+        # A seventh of what NumPy's transposition takes.
         for image, planes in zip(pixels, images):
-            for channel, plane in zip(cv2.split(image), planes):
-                np.divide(channel, np.float32(255), out=plane)
+            cv2.split(image, list(planes))
         return images
 
-    def run(self, images: NDArray[np.float32], depth: Depth) -> RawPredictions:
+    def run(self, images: NDArray[np.uint8], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""
-        results = [self._session.run(['logits', 'boxes'], feeds_of(depth, image[None]))
-                   for image in images]
-        return RawPredictions(*(torch.cat([torch.from_numpy(each) for each in column])
-                                for column in zip(*results)))
+        return as_batch([self._session.run(RawPredictions._fields, feeds_of(depth, image[None]))
+                         for image in images])
 
 
 def session_options(spin_us: int = SPIN_US) -> onnxruntime.SessionOptions:

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 import onnx
 import openvino
-import torch
 
 from anydepth_core.depth import Depth
 from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
-from anydepth_core.runtime.backends.base import loading
+from anydepth_core.runtime.backends.base import as_batch, loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.one_kernel import with_one_kernel
-from anydepth_core.runtime.export.unfold import with_planes_last
+from anydepth_core.runtime.export.unfold import with_pixels, with_planes_last
 from anydepth_core.runtime.export.weights_beside import for_loading
+from anydepth_core.runtime.export.whole import with_whole_depths
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
@@ -40,26 +40,25 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-        graph = network.onnx
+        graph, depths = network.onnx, (network.depths.full, network.depths.base)
         with loading('OpenVINO'):
+            graph = with_whole_depths(with_pixels(graph), depths)
             self._request = _compiled(graph, name, config).create_infer_request()
         # One request; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
 
-    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (B, H, W, 3) float32 in [0, 1]."""
-        # Not by PyTorch, whose threads would have to be woken for so little.
-        return np.divide(pixels, np.float32(255), dtype=np.float32)
+    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return them as they are: the graph takes (1, H, W, 3) uint8."""
+        return pixels
 
-    def run(self, images: NDArray[np.float32], depth: Depth) -> RawPredictions:
+    def run(self, images: NDArray[np.uint8], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""
-        results = [self._run(image[None], depth) for image in images]
-        return RawPredictions(*(torch.cat(column) for column in zip(*results)))
+        return as_batch([self._run(image[None], depth) for image in images])
 
-    def _run(self, image: NDArray[np.float32], depth: Depth) -> list[torch.Tensor]:
+    def _run(self, image: NDArray[np.uint8], depth: Depth) -> list[NDArray[np.float32]]:
         with self._lock:
             found = self._request.infer(feeds_of(depth, image), share_inputs=True)
-            return [torch.from_numpy(found[name]) for name in RawPredictions._fields]
+            return [found[name] for name in RawPredictions._fields]
 
 
 def _compiled(graph: onnx.ModelProto, device: str, config: dict[str, Any],

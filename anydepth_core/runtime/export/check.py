@@ -102,14 +102,17 @@ def difference_of(backend: Backend, reference: AnyDepthModel, size: tuple[int, i
     return _difference(outputs, reference, size, depth)
 
 
-def feeds_of(depth: Depth, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+def feeds_of(depth: Depth, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the inputs of an any-depth graph."""
-    feeds: dict[str, NDArray[Any]] = {
-        'images': images,
-        'full_stages': np.array([depth[stage] for stage in depth.space.stages])}
+    return {'images': images, **flags_of(depth)}
+
+
+def flags_of(depth: Depth) -> dict[str, NDArray[Any]]:
+    """Return the inputs of an any-depth graph that choose the depth."""
+    flags = {'full_stages': np.array([depth[stage] for stage in depth.space.stages])}
     if depth.decoder_layers is not None:
-        feeds['decoder_layers'] = np.array([depth.decoder_layers])
-    return feeds
+        flags['decoder_layers'] = np.array([depth.decoder_layers])
+    return flags
 
 
 def _difference(outputs: Callable[[NDArray[np.float32]], Outputs], reference: AnyDepthModel,

@@ -1,10 +1,10 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of an ONNX graph: graphs inside of it, and what all of them store."""
+"""The parts of ONNX graphs: what is inside, what is read, what is stored, what is fixed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from onnx import GraphProto, NodeProto, TensorProto
 
@@ -12,6 +12,37 @@ from onnx import GraphProto, NodeProto, TensorProto
 def graphs_of(node: NodeProto) -> list[GraphProto]:
     """Return the graphs inside a node: the ways of a choice."""
     return [attribute.g for attribute in node.attribute if attribute.HasField('g')]
+
+
+def reads_of(node: NodeProto) -> Iterator[str]:
+    """Yield the names that a node, or the graphs inside it, read from around it."""
+    yield from node.input
+    for graph in graphs_of(node):
+        inside = {name for inner in graph.node for name in inner.output}
+        for inner in graph.node:
+            yield from (name for name in reads_of(inner) if name not in inside)
+
+
+def renamed(node: NodeProto, names: Mapping[str, str]) -> NodeProto:
+    """Return a copy of a node that reads and makes other names; graphs inside stay as they are."""
+    result = NodeProto()
+    result.CopyFrom(node)
+    result.input[:] = [names.get(name, name) for name in node.input]
+    result.output[:] = [names.get(name, name) for name in node.output]
+    return result
+
+
+def fixed_and_others(graph: GraphProto) -> tuple[list[NodeProto], list[NodeProto]]:
+    """Return the nodes that depend on stored constants alone, and the others."""
+    known = {each.name for each in graph.initializer}
+    fixed, others = [], []
+    for node in graph.node:
+        if node.op_type != 'If' and node.input and known.issuperset(filter(None, node.input)):
+            known.update(node.output)
+            fixed.append(node)
+        else:
+            others.append(node)
+    return fixed, others
 
 
 def tensors_of(graph: GraphProto) -> Iterator[TensorProto]:

@@ -9,7 +9,7 @@ that uses them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -24,7 +24,12 @@ from onnx import (
 )
 from onnx.reference import ReferenceEvaluator
 
-from anydepth_core.runtime.export.parts import graphs_of
+from anydepth_core.runtime.export.parts import (
+    fixed_and_others,
+    graphs_of,
+    reads_of,
+    renamed,
+)
 
 PLANES_FIRST = (0, 3, 1, 2)
 PLANES_LAST = (0, 2, 3, 1)
@@ -42,6 +47,24 @@ def with_local_constants(model: ModelProto) -> ModelProto:
     return result
 
 
+def with_pixels(model: ModelProto) -> ModelProto:
+    """Return the model with `images` as bytes from 0 to 255, which it makes floating itself.
+
+    A runtime does that on all of its threads, and where choices copy images they copy a quarter.
+    """
+    result = ModelProto()
+    result.CopyFrom(model)
+    result.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    ready = 'images / 255'
+    nodes = [helper.make_node('Cast', ['images'], ['images as floats'], to=TensorProto.FLOAT),
+             helper.make_node('Div', ['images as floats', 'largest'], [ready]),
+             *(renamed(node, {'images': ready}) for node in result.graph.node)]
+    result.graph.ClearField('node')
+    result.graph.node.extend(nodes)
+    result.graph.initializer.append(numpy_helper.from_array(np.float32(255), 'largest'))
+    return result
+
+
 def with_planes_last(model: ModelProto) -> ModelProto:
     """Return the same with maps that come into choices, or out of them, in (1, H, W, C).
 
@@ -49,34 +72,36 @@ def with_planes_last(model: ModelProto) -> ModelProto:
     border of an `If` as its shape says.
     """
     result = with_local_constants(model)
-    types = {each.name: each for each in _described(result)}
-    choices = [node for node in result.graph.node if node.op_type == 'If']
-    given = {each.name for each in result.graph.input} | {
-        name for node in choices for name in node.output}
-    read = {name for node in choices for name in _reads(node)}
-    maps = {name for name in given | read if name in types and _is_map(types[name])}
-    for way in (way for node in choices for way in graphs_of(node)):
-        _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
-        ends = [_turned(each) for each in way.output]
-        way.ClearField('output')
-        way.output.extend(ends)
-    _hand_over(result.graph, maps & given, maps - given)
+    types = {each.name: each for each in _described(
+        onnx.shape_inference.infer_shapes(result).graph)}
+    _hand_over(result.graph, {each.name for each in result.graph.input if _is_map(each)}, set())
+    _turn_choices(result.graph, types)
     inputs = [_turned(each) for each in result.graph.input]
     result.graph.ClearField('input')
     result.graph.input.extend(inputs)
     return result
 
 
+def _turn_choices(graph: GraphProto, types: Mapping[str, ValueInfoProto]) -> None:
+    """Let maps cross the borders of choices with planes last, as those from around lie."""
+    choices = [node for node in graph.node if node.op_type == 'If']
+    made = {name for node in choices for name in node.output}
+    crossing = made.union(*(reads_of(node) for node in choices))
+    maps = {name for name in crossing if name in types and _is_map(types[name])}
+    for way in (way for node in choices for way in graphs_of(node)):
+        _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
+        ends = [_turned(each) for each in way.output]
+        way.ClearField('output')
+        way.output.extend(ends)
+    _hand_over(graph, maps & made, maps - made)
+    for way in (way for node in graph.node for way in graphs_of(node)):
+        _turn_choices(way, types)
+
+
 def _computed(model: ModelProto) -> tuple[list[NodeProto], dict[str, TensorProto]]:
     """Return the nodes that depend on inputs, and every constant by name."""
     constants = {each.name: each for each in model.graph.initializer}
-    fixed, nodes, known = [], [], set(constants)
-    for node in model.graph.node:
-        if node.op_type != 'If' and node.input and known.issuperset(filter(None, node.input)):
-            fixed.append(node)
-            known.update(node.output)
-        else:
-            nodes.append(node)
+    fixed, nodes = fixed_and_others(model.graph)
     made = [name for node in fixed for name in node.output]
     if made:
         graph = helper.make_graph(
@@ -118,7 +143,7 @@ def _hand_over(graph: GraphProto, incoming: set[str], outgoing: set[str]) -> Non
                 turned.add(name)
                 result.append(helper.make_node('Transpose', [name], [inside[name]],
                                                perm=PLANES_FIRST))
-        result.append(_renamed(node, inside))
+        result.append(renamed(node, inside))
         for name in outgoing.intersection(node.output):
             source = inside[name]
             if _ends_in_sum(name, makers):
@@ -152,23 +177,8 @@ def _turned(value: ValueInfoProto) -> ValueInfoProto:
                                          [sides[index] for index in PLANES_LAST])
 
 
-def _renamed(node: NodeProto, names: dict[str, str]) -> NodeProto:
-    result = NodeProto()
-    result.CopyFrom(node)
-    result.input[:] = [names.get(name, name) for name in node.input]
-    result.output[:] = [names.get(name, name) for name in node.output]
-    return result
-
-
-def _described(model: ModelProto) -> Iterator[ValueInfoProto]:
-    """Yield type and shape of every value of the outer graph."""
-    for graph in (model.graph, onnx.shape_inference.infer_shapes(model).graph):
-        yield from (*graph.input, *graph.output, *graph.value_info)
-
-
-def _reads(node: NodeProto) -> Iterator[str]:
-    """Yield the names that a node or the graphs inside it read."""
-    yield from node.input
-    for graph in graphs_of(node):
-        for inner in graph.node:
-            yield from _reads(inner)
+def _described(graph: GraphProto) -> Iterator[ValueInfoProto]:
+    """Yield type and shape of every value of a graph and of the graphs inside it."""
+    yield from (*graph.input, *graph.output, *graph.value_info)
+    for inner in (inner for node in graph.node for inner in graphs_of(node)):
+        yield from _described(inner)

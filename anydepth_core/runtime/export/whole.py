@@ -1,0 +1,113 @@
+# Copyright 2026 The AnyDepth ROS Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The depths that run most, as graphs of their own inside the graph of all depths.
+
+Every `If` copies the maps that cross its border, and a runtime plans what lies between two of them
+by itself. A depth that is chosen once, in front, is run like a file of that depth alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from anydepth_core.depth import Depth
+from anydepth_core.runtime.export.check import flags_of
+from anydepth_core.runtime.export.parts import fixed_and_others, renamed
+
+Flags = Mapping[str, NDArray[Any]]
+
+
+def with_whole_depths(model: ModelProto, depths: Sequence[Depth]) -> ModelProto:
+    """Return a model of all depths with each of these as a graph of its own, chosen in front."""
+    fixed, nodes = fixed_and_others(model.graph)
+    level = nodes
+    for depth in reversed(depths):
+        name, flags = str(depth), flags_of(depth)
+        ways = [_graph(name, *_chosen(model, nodes, name, flags), model.graph.output),
+                _graph(f'not {name}', level, (), model.graph.output)]
+        level = [*_is(name, flags), helper.make_node(
+            'If', [f'is {name}'], [each.name for each in model.graph.output],
+            then_branch=ways[0], else_branch=ways[1])]
+    result = ModelProto()
+    result.CopyFrom(model)
+    result.graph.ClearField('node')
+    result.graph.node.extend([*fixed, *level])
+    return result
+
+
+def _chosen(model: ModelProto, nodes: Iterable[NodeProto], name: str, flags: Flags,
+            ) -> tuple[list[NodeProto], list[onnx.TensorProto]]:
+    """Return the nodes that run with these flags, and what flags alone decide as constants."""
+    decided = _decided(model, flags)
+    local = {each: f'{name}.{each}' for each in decided}
+    result: list[NodeProto] = []
+    for node in nodes:
+        if node.op_type == 'If' and node.input[0] in decided:
+            wanted = 'then_branch' if decided[node.input[0]] else 'else_branch'
+            way = next(each.g for each in node.attribute if each.name == wanted)
+            result.extend(renamed(each, local) for each in way.node)
+            result.extend(helper.make_node('Identity', [inner.name], [outer])
+                          for inner, outer in zip(way.output, node.output))
+        elif not set(node.output) <= decided.keys():
+            result.append(renamed(node, local))
+    return result, [numpy_helper.from_array(value, local[each])
+                    for each, value in decided.items()]
+
+
+def _decided(model: ModelProto, flags: Flags) -> dict[str, NDArray[Any]]:
+    """Return the flags and every value that depends on them and on stored constants alone."""
+    stored = {each.name: each for each in model.graph.initializer}
+    decided, nodes = set(flags), []
+    for node in model.graph.node:
+        reads = set(node.input)
+        if node.op_type != 'If' and reads & decided and reads <= decided | stored.keys():
+            nodes.append(node)
+            decided.update(node.output)
+    constants = [numpy_helper.from_array(value, name) for name, value in flags.items()]
+    constants += [stored[name] for name in {name for node in nodes for name in node.input}
+                  if name in stored]
+    made = [name for node in nodes for name in node.output]
+    graph = helper.make_graph(nodes, 'flags', [], [ValueInfoProto(name=name) for name in made],
+                              constants)
+    values = ReferenceEvaluator(helper.make_model(graph, opset_imports=model.opset_import)).run(
+        None, {})
+    return {**flags, **{name: np.asarray(value) for name, value in zip(made, values)}}
+
+
+def _is(name: str, flags: Flags) -> list[NodeProto]:
+    """Return nodes that make `is NAME`: whether all flags are these."""
+    nodes, found = [], []
+    for flag, value in flags.items():
+        wanted, same, least = (f'{name}: {what} {flag}' for what in ('wanted', 'same', 'least'))
+        nodes += [helper.make_node('Constant', [], [wanted],
+                                   value=numpy_helper.from_array(value)),
+                  helper.make_node('Equal', [flag, wanted], [f'{same} bool']),
+                  helper.make_node('Cast', [f'{same} bool'], [same], to=onnx.TensorProto.INT32),
+                  helper.make_node('ReduceMin', [same], [least], keepdims=0)]
+        found.append(least)
+    total = found[0]
+    for other in found[1:]:
+        nodes.append(helper.make_node('Mul', [total, other], [f'{total} and {other}']))
+        total = f'{total} and {other}'
+    nodes.append(helper.make_node('Cast', [total], [f'is {name}'], to=onnx.TensorProto.BOOL))
+    return nodes
+
+
+def _graph(name: str, nodes: Iterable[NodeProto], constants: Sequence[onnx.TensorProto],
+           outputs: Sequence[ValueInfoProto]) -> GraphProto:
+    """Return a way of an `If`, whose outputs have names of their own."""
+    names = {each.name: f'{name}.{each.name}' for each in outputs}
+    ends = []
+    for each in outputs:
+        end = ValueInfoProto()
+        end.CopyFrom(each)
+        end.name = names[each.name]
+        ends.append(end)
+    return helper.make_graph([renamed(node, names) for node in nodes], name, [], ends, constants)
