@@ -4,9 +4,10 @@
 
 YOLO against the `ultralytics` package (torch, and its own ONNX and OpenVINO exports; its YOLO12 on
 both sides), DETR against Hugging Face transformers. Equal weights (random; read by our importer),
-equal image, batch 1, fp32, and turns taken in one run, so that ratios hold on a machine that is
-not quiet. The peers run in a process and an environment of their own; `--set-up` makes that first,
-once, and is the only time anything is downloaded. Without them nothing here needs the network.
+equal image, batch 1, fp32, and turns taken in one run, in an order drawn anew each round, so that
+ratios hold on a machine that is not quiet. The peers run in a process and an environment of their
+own; `--set-up` makes that first, once, and is the only time anything is downloaded. Without them
+nothing here needs the network.
 
 Prints the ratio of our time to theirs: the median over the rounds, and the middle half of them.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable
 import json
 import os
 from pathlib import Path
+import random
 import statistics
 import subprocess
 import tempfile
@@ -134,9 +136,12 @@ def compare(python: Path, variables: dict[str, str], name: str, folder: Path, fr
             f'their {run}': lambda run=run: peer.frame(run, threshold)
             for run in peer.said['runs']}}
         taken: dict[str, list[dict[str, float]]] = {run: [] for run in runs}
+        order, rng = list(runs), random.Random(0)
         for _ in range(frames + UNMEASURED):
-            for run, frame in runs.items():
-                taken[run].append(frame())
+            # Whose frame comes just before costs some: what waits, spins, and fills the caches.
+            rng.shuffle(order)
+            for run in order:
+                taken[run].append(runs[run]())
     finally:
         peer.end()
     taken = {run: each[UNMEASURED:] for run, each in taken.items()}

@@ -9,6 +9,7 @@ import importlib
 import itertools
 import json
 from pathlib import Path
+import random
 import statistics
 import subprocess
 import sys
@@ -100,12 +101,17 @@ def static_run(backend: str, network: Network, depth: Depth, images: np.ndarray)
 
 
 def alternate(runs: Mapping[str, Run], frames: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each run, all taken in turn, after two rounds unmeasured."""
+    """Return the milliseconds of each run, after two rounds unmeasured.
+
+    All take turns in an order drawn anew each round, because what ran just before costs some.
+    """
     taken: dict[str, list[float]] = {name: [] for name in runs}
+    order, rng = list(runs), random.Random(0)
     for frame in range(frames + 2):
-        for name, run in runs.items():
+        rng.shuffle(order)
+        for name in order:
             begun = time.perf_counter()
-            run()
+            runs[name]()
             if frame >= 2:
                 taken[name].append(1e3 * (time.perf_counter() - begun))
     return taken

@@ -44,6 +44,8 @@ class OpenVinoBackend:
         with loading('OpenVINO'):
             graph = with_whole_depths(with_pixels(graph), depths)
             self._request = _compiled(graph, name, config).create_infer_request()
+        self._shapes = [tuple(self._request.get_tensor(name).shape)
+                        for name in RawPredictions._fields]
         # One request; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
 
@@ -56,9 +58,13 @@ class OpenVinoBackend:
         return as_batch([self._run(image[None], depth) for image in images])
 
     def _run(self, image: NDArray[np.uint8], depth: Depth) -> list[NDArray[np.float32]]:
+        results = [np.empty(shape, np.float32) for shape in self._shapes]
         with self._lock:
-            found = self._request.infer(feeds_of(depth, image), share_inputs=True)
-            return [found[name] for name in RawPredictions._fields]
+            for name, result in zip(RawPredictions._fields, results):
+                # Written where it stays; of what a request holds itself we would need a copy.
+                self._request.set_tensor(name, openvino.Tensor(result, shared_memory=True))
+            self._request.infer(feeds_of(depth, image), share_inputs=True, share_outputs=True)
+        return results
 
 
 def _compiled(graph: onnx.ModelProto, device: str, config: dict[str, Any],
