@@ -85,6 +85,11 @@ class DepthSpace:
         return self.make((), self.base_decoder_layers)
 
     @property
+    def corners(self) -> tuple[Depth, ...]:
+        """Full, base, and two mixtures that together run both paths of every stage as well."""
+        return (self.full, self.base, self.make(self.stages[::2]), self.make(self.stages[1::2]))
+
+    @property
     def base_decoder_layers(self) -> int | None:
         """Two thirds of the decoder layers, rounded up: 4 of 6 (paper Table 2, last row)."""
         return None if self.decoder_layers is None else -(-2 * self.decoder_layers // 3)

@@ -135,11 +135,11 @@ class LoadedModel:
                                     for entry in (profile.entries if profile else ())]}
 
     def _depths_to_warm_up(self, of: Iterable[Settings]) -> list[str]:
-        """Return the extremes, which have all layers, and what may run.
+        """Return depths that together run all there is, and what may run.
 
         On CUDA each depth is a graph of its own, so there all that `auto` may ever choose too.
         """
-        found = ['full', 'base']
+        found = [str(depth) for depth in self.detector.depths.corners]
         if self.keeper.profile and self.detector.device.startswith('cuda'):
             found += [entry.name for entry in self.keeper.profile.entries]
         for settings in of:

@@ -28,6 +28,7 @@ from typing import Any
 
 from command import end
 
+from anydepth_core.commands.arguments import at_least
 from anydepth_core.errors import AnyDepthError
 from anydepth_core.runtime.cores import share_cores
 
@@ -77,6 +78,8 @@ def main() -> int:
     parser.add_argument('--set-up', action='store_true', help='download and install the peers')
     parser.add_argument('--frames', type=int, default=20, help='of each kind')
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--pause', type=at_least(0), default=0, metavar='MS',
+                        help='before each frame; threads of the frame before may spin so long')
     parser.add_argument('--json', type=Path, metavar='FILE')
     parser.add_argument('--chart', type=Path, metavar='FILE.png')
     args = parser.parse_args()
@@ -109,19 +112,20 @@ def compare_all(args: argparse.Namespace, users: dict[str, str]) -> dict[str, An
     policies = {'ours': waiting(os.environ), 'theirs': waiting(variables)}
     document: dict[str, Any] = {'machine': hardware_name('cpu'), 'load': os.getloadavg(),
                                 'versions': versions(), 'waiting': policies,
-                                'frames': args.frames, 'networks': {}}
+                                'frames': args.frames, 'pause_ms': args.pause, 'networks': {}}
     print(f'{document["machine"]}, load {os.getloadavg()[0]:.1f}, {document["versions"]}')
     print(f'threads wait: ours {policies["ours"]}, theirs {policies["theirs"]}')
     for name in args.names:
         with tempfile.TemporaryDirectory(prefix='anydepth-peers-') as folder:
-            found = compare(python, variables, name, Path(folder), args.frames)
+            found = compare(python, variables, name, Path(folder), args.frames,
+                            args.pause)
         document['networks'][name] = found
         show(name, found)
     return document
 
 
 def compare(python: Path, variables: dict[str, str], name: str, folder: Path, frames: int,
-            ) -> dict[str, Any]:
+            pause: int) -> dict[str, Any]:
     """Time one network on both sides, in turn."""
     import numpy as np
 
@@ -141,6 +145,7 @@ def compare(python: Path, variables: dict[str, str], name: str, folder: Path, fr
             # Whose frame comes just before costs some: what waits, spins, and fills the caches.
             rng.shuffle(order)
             for run in order:
+                time.sleep(pause / 1e3)
                 taken[run].append(runs[run]())
     finally:
         peer.end()

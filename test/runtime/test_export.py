@@ -187,6 +187,16 @@ def test_full_and_base_are_graphs_without_choices(exported):
     runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (loaded, changed)]
     pixels = np.random.default_rng(0).integers(0, 256, sides(loaded.graph.input[0]), np.uint8)
     rng = random.Random(2)
+    for name, depth, elsewhere in (('full', *depths), ('base', *depths[::-1])):
+        spoilt = copy.deepcopy(changed)
+        way = next(each for each in graphs(spoilt.graph) if each.name == name)
+        end = next(node for node in way.node if f'{name}.logits' in node.output)
+        end.op_type, end.input[:] = 'Add', [end.input[0], end.input[0]]
+        run = onnxruntime.InferenceSession(spoilt.SerializeToString())
+        for at, same in ((depth, False), (elsewhere, True), (said.depths.corners[2], True)):
+            feeds = check.feeds_of(at, pixels)
+            logits = (one.run(['logits'], feeds)[0] for one in (run, runs[1]))
+            assert np.array_equal(*logits) == same, (name, at)
     other = [] if said.depths.decoder_layers is None else [
         said.depths.parse(text) for text in ('full@1', 'base@1')]
     for depth in (*depths, *other, *(said.depths.sample(rng) for _ in range(6))):
@@ -298,19 +308,25 @@ def test_a_graph_that_is_not_as_its_metadata_say(exported, tmp_path, change):
 
 
 def test_damaged_and_foreign_files(exported, tmp_path):
-    whole = exported.read_bytes()
+    right = exported.read_bytes()
     target = tmp_path / 'bad.onnx'
     loaded, said = file.read_onnx(exported)
-    foreign, newer, odd, outside = (onnx.ModelProto.FromString(whole) for _ in range(4))
+    foreign, newer, odd, outside, sparse, listed = (onnx.ModelProto.FromString(right)
+                                                    for _ in range(6))
     del foreign.metadata_props[:]
     onnx.helper.set_model_props(newer, {**said.metadata(), 'graph_version': '99'})
     onnx.helper.set_model_props(odd, {**said.metadata(), 'stages': json.dumps(['p9'])})
     outside.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
-    for content, message in ((whole[:1000], 'damaged'), (b'hello', 'damaged'),
+    sparse.graph.sparse_initializer.add()
+    choice = next(node for node in listed.graph.node if node.op_type == 'If')
+    choice.attribute[0].g.node[0].attribute.add(name='hidden').tensors.add()
+    for content, message in ((right[:1000], 'damaged'), (b'hello', 'damaged'),
                              (foreign.SerializeToString(), 'not an ONNX file of'),
                              (newer.SerializeToString(), 'another version'),
                              (odd.SerializeToString(), 'metadata of the ONNX file is damaged'),
-                             (outside.SerializeToString(), 'in other files')):
+                             (outside.SerializeToString(), 'in other files'),
+                             (sparse.SerializeToString(), 'sparse weights'),
+                             (listed.SerializeToString(), 'lists of graphs')):
         target.write_bytes(content)
         with pytest.raises(WeightsError, match=message):
             open_network(target)

@@ -133,10 +133,11 @@ def test_a_cache_that_cannot_be_written(weights_file, tmp_path, monkeypatch, cap
     assert 'the next start exports again' in caplog.text
 
 
-def test_onnx_runtime_leaves_no_files(weights_file, tmp_path, monkeypatch):
-    pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+def test_leaves_no_files(weights_file, tmp_path, monkeypatch, backend):
+    pytest.importorskip(backend, reason=f'the package {backend} is not installed')
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
-    found = Detector.open(weights_file, backend='onnxruntime', device='cpu')
+    found = Detector.open(weights_file, backend=backend, device='cpu')
     assert not list(tmp_path.iterdir())
     assert found.detect(IMAGES[0], **LOW).depth == 'full'
 

@@ -63,14 +63,14 @@ class YoloHead(nn.Module):
 
     def forward(self, maps: tuple[Tensor, Tensor, Tensor]) -> DenseOutputs:
         """Map three (B, C_i, H / s_i, W / s_i) to the outputs of all their pixels."""
-        side_logits = rows(self.box, maps).unflatten(2, (4, BINS))
+        side_logits = pixel_rows(self.box, maps).unflatten(2, (4, BINS))
         points, strides = anchor_points(maps)
         # Half precision would move boxes by whole pixels, as would a product under autocast.
         shares = side_logits.to(points.dtype).softmax(dim=-1)
         distances = (shares * self.distances.to(points.dtype)).sum(dim=-1) * strides
         near, far = distances.chunk(2, dim=-1)
         boxes = torch.cat((points - near, points + far), dim=-1)
-        return DenseOutputs(rows(self.score, maps), side_logits, boxes, points, strides)
+        return DenseOutputs(pixel_rows(self.score, maps), side_logits, boxes, points, strides)
 
     def _start_biases(self) -> None:
         """Start from boxes of a stride a side and the class prior of five objects in 640x640."""
@@ -80,7 +80,7 @@ class YoloHead(nn.Module):
             nn.init.constant_(score.get_parameter('4.bias'), prior)
 
 
-def rows(branches: nn.ModuleList, maps: tuple[Tensor, ...]) -> Tensor:
+def pixel_rows(branches: nn.ModuleList, maps: tuple[Tensor, ...]) -> Tensor:
     """Return what each branch says of its map, a row a pixel, all maps in one list: (B, N, C).
 
     Planes go last before maps are joined; so runtimes hold them, and nothing has to be moved.

@@ -34,7 +34,10 @@ class Backend(Protocol):
     precision: str
 
     def upload(self, pixels: NDArray[np.uint8]) -> Any:
-        """Return (B, H, W, 3) uint8 RGB as the input that `run` takes, complete on the device."""
+        """Return (B, H, W, 3) uint8 RGB as the input that `run` takes, complete on the device.
+
+        That may be `pixels` itself, so leave them as they are until then.
+        """
 
     def run(self, images: Any, depth: Depth) -> RawPredictions:
         """Return the predictions, complete (nothing is still computing) and in float32."""

@@ -41,27 +41,30 @@ class OnnxRuntimeBackend:
             raise BackendError(f"backend 'onnxruntime' on {kind} computes in 'fp32' "
                                f"('fp16' with tensorrt), not {precision!r}")
         self.precision = precision
+        # What was not measured gets the file as it is.
+        self._bytes = kind == 'cpu'
         options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
         graph, depths = network.onnx, (network.depths.full, network.depths.base)
         with loading('ONNX Runtime'):
-            graph = with_whole_depths(with_pixels(graph), depths)
+            if self._bytes:
+                graph = with_whole_depths(with_pixels(graph), depths)
             self._session = open_session(graph, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '
                                f'its {PROVIDERS[kind]} (is its CUDA or TensorRT installed?)')
 
-    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return (B, 3, H, W) uint8."""
+    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return (B, 3, H, W): uint8 for the CPU, for others float32 in [0, 1]."""
         batch, height, width, _ = pixels.shape
         images = np.empty((batch, 3, height, width), np.uint8)
         # A seventh of what NumPy's transposition takes.
         for image, planes in zip(pixels, images):
             cv2.split(image, list(planes))
-        return images
+        return images if self._bytes else np.divide(images, np.float32(255), dtype=np.float32)
 
-    def run(self, images: NDArray[np.uint8], depth: Depth) -> RawPredictions:
+    def run(self, images: NDArray[Any], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""
         return as_batch([self._session.run(RawPredictions._fields, feeds_of(depth, image[None]))
                          for image in images])
@@ -106,8 +109,7 @@ def open_session(model: onnx.ModelProto, options: onnxruntime.SessionOptions,
                  providers: list[tuple[str, dict[str, Any]]]) -> onnxruntime.InferenceSession:
     """Return a session of `model`, its weights read from a file that lives for a moment.
 
-    It would keep the bytes of a model, and in every `If` the weights of both ways, beside the
-    copies that it lays out for itself.
+    Given bytes, a session would keep in every `If` the weights of both ways, too.
     """
     with for_loading(with_local_constants(model)) as source:
         session = onnxruntime.InferenceSession(source, options, providers=providers)

@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: one compiled network for all depths, in which maps cross choices as they lie."""
+"""OpenVINO: one compiled network for all depths, full and base in it as graphs of their own."""
 
 from __future__ import annotations
 
@@ -41,23 +41,26 @@ class OpenVinoBackend:
         self.precision = precision
         config = _config(name, precision)
         graph, depths = network.onnx, (network.depths.full, network.depths.base)
+        # What was not measured gets the file as it is.
+        self._bytes = name == 'CPU'
         with loading('OpenVINO'):
-            graph = with_whole_depths(with_pixels(graph), depths)
+            if self._bytes:
+                graph = with_whole_depths(with_pixels(graph), depths)
             self._request = _compiled(graph, name, config).create_infer_request()
-        self._shapes = [tuple(self._request.get_tensor(name).shape)
-                        for name in RawPredictions._fields]
+            self._shapes = [tuple(self._request.get_tensor(output).shape)
+                            for output in RawPredictions._fields]
         # One request; frames of several threads would share the same cores anyway.
         self._lock = threading.Lock()
 
-    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return them as they are: the graph takes (1, H, W, 3) uint8."""
-        return pixels
+    def upload(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return them as they are for the CPU, for others as (B, H, W, 3) float32 in [0, 1]."""
+        return pixels if self._bytes else np.divide(pixels, np.float32(255), dtype=np.float32)
 
-    def run(self, images: NDArray[np.uint8], depth: Depth) -> RawPredictions:
+    def run(self, images: NDArray[Any], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""
         return as_batch([self._run(image[None], depth) for image in images])
 
-    def _run(self, image: NDArray[np.uint8], depth: Depth) -> list[NDArray[np.float32]]:
+    def _run(self, image: NDArray[Any], depth: Depth) -> list[NDArray[np.float32]]:
         results = [np.empty(shape, np.float32) for shape in self._shapes]
         with self._lock:
             for name, result in zip(RawPredictions._fields, results):

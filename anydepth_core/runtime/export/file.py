@@ -90,6 +90,9 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, FileInfo]:
         graph = onnx.load(str(path), load_external_data=False)
     except (OSError, DecodeError, ValueError) as error:
         raise WeightsError(f'{path}: is truncated, damaged or no ONNX file') from error
+    if graph.functions or graph.training_info or not _is_plain(graph.graph):
+        raise WeightsError(f'{path}: holds functions, lists of graphs or sparse weights; those of '
+                           "'anydepth export' never do")
     if any(each.data_location == onnx.TensorProto.EXTERNAL for each in tensors_of(graph.graph)):
         raise WeightsError(f'{path}: keeps its weights in other files; those of '
                            "'anydepth export' are whole")
@@ -122,6 +125,14 @@ def _info(path: Path, metadata: Mapping[str, str]) -> FileInfo:
     return FileInfo(info=info, depths=DepthSpace(tuple(stages), layers),
                     depth=metadata.get('depth', ''), stride=int(stride), weights_hash=digest,
                     decoding=cast(Literal['nms', 'top_k'], decoding))
+
+
+def _is_plain(graph: onnx.GraphProto) -> bool:
+    """Tell whether all that a graph stores lies where `tensors_of` looks."""
+    attributes = [each for node in graph.node for each in node.attribute]
+    return not graph.sparse_initializer and not any(
+        each.tensors or each.graphs or each.sparse_tensors or each.HasField('sparse_tensor')
+        or (each.HasField('g') and not _is_plain(each.g)) for each in attributes)
 
 
 def _fits(graph: onnx.GraphProto, said: FileInfo) -> bool:

@@ -81,9 +81,8 @@ def _replace(graph: GraphProto, replacements: Mapping[str, Replacement],
             nodes += _scaled(node, kernel)
         else:
             nodes.append(node)
-    changed = GraphProto(node=nodes)
     graph.ClearField('node')
-    graph.node.MergeFrom(changed.node)
+    graph.node.extend(nodes)
 
 
 def _scaled(node: NodeProto, kernel: str) -> list[NodeProto]:

@@ -1,12 +1,15 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of ONNX graphs: what is inside, what is read, what is stored, what is fixed."""
+"""The parts of ONNX graphs: what is inside, read, stored, fixed, and what that computes to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from onnx import GraphProto, NodeProto, TensorProto
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx.reference import ReferenceEvaluator
 
 
 def graphs_of(node: NodeProto) -> list[GraphProto]:
@@ -19,6 +22,7 @@ def reads_of(node: NodeProto) -> Iterator[str]:
     yield from node.input
     for graph in graphs_of(node):
         inside = {name for inner in graph.node for name in inner.output}
+        inside.update(each.name for each in graph.initializer)
         for inner in graph.node:
             yield from (name for name in reads_of(inner) if name not in inside)
 
@@ -43,6 +47,16 @@ def fixed_and_others(graph: GraphProto) -> tuple[list[NodeProto], list[NodeProto
         else:
             others.append(node)
     return fixed, others
+
+
+def values_of(nodes: Sequence[NodeProto], constants: Iterable[TensorProto], model: ModelProto,
+              ) -> dict[str, NDArray[Any]]:
+    """Return what nodes of a model compute from constants alone, by name."""
+    made = [name for node in nodes for name in node.output]
+    graph = helper.make_graph(nodes, 'constants', [], [ValueInfoProto(name=each) for each in made],
+                              list(constants))
+    runner = ReferenceEvaluator(helper.make_model(graph, opset_imports=model.opset_import))
+    return dict(zip(made, runner.run(None, {})))
 
 
 def tensors_of(graph: GraphProto) -> Iterator[TensorProto]:

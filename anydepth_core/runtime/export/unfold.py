@@ -22,13 +22,14 @@ from onnx import (
     helper,
     numpy_helper,
 )
-from onnx.reference import ReferenceEvaluator
 
 from anydepth_core.runtime.export.parts import (
     fixed_and_others,
     graphs_of,
     reads_of,
     renamed,
+    tensors_of,
+    values_of,
 )
 
 PLANES_FIRST = (0, 3, 1, 2)
@@ -50,11 +51,13 @@ def with_local_constants(model: ModelProto) -> ModelProto:
 def with_pixels(model: ModelProto) -> ModelProto:
     """Return the model with `images` as bytes from 0 to 255, which it makes floating itself.
 
-    A runtime does that on all of its threads, and where choices copy images they copy a quarter.
+    A runtime does that on all of its threads, and a choice copies a quarter. Images are read
+    outside of choices only.
     """
     result = ModelProto()
     result.CopyFrom(model)
-    result.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    images = next(each for each in result.graph.input if each.name == 'images')
+    images.type.tensor_type.elem_type = TensorProto.UINT8
     ready = 'images / 255'
     nodes = [helper.make_node('Cast', ['images'], ['images as floats'], to=TensorProto.FLOAT),
              helper.make_node('Div', ['images as floats', 'largest'], [ready]),
@@ -72,8 +75,7 @@ def with_planes_last(model: ModelProto) -> ModelProto:
     border of an `If` as its shape says.
     """
     result = with_local_constants(model)
-    types = {each.name: each for each in _described(
-        onnx.shape_inference.infer_shapes(result).graph)}
+    types = _types(result)
     _hand_over(result.graph, {each.name for each in result.graph.input if _is_map(each)}, set())
     _turn_choices(result.graph, types)
     inputs = [_turned(each) for each in result.graph.input]
@@ -93,7 +95,8 @@ def _turn_choices(graph: GraphProto, types: Mapping[str, ValueInfoProto]) -> Non
         ends = [_turned(each) for each in way.output]
         way.ClearField('output')
         way.output.extend(ends)
-    _hand_over(graph, maps & made, maps - made)
+    _hand_over(graph, maps & made, maps.intersection(
+        name for node in graph.node if node.op_type != 'If' for name in node.output))
     for way in (way for node in graph.node for way in graphs_of(node)):
         _turn_choices(way, types)
 
@@ -102,16 +105,10 @@ def _computed(model: ModelProto) -> tuple[list[NodeProto], dict[str, TensorProto
     """Return the nodes that depend on inputs, and every constant by name."""
     constants = {each.name: each for each in model.graph.initializer}
     fixed, nodes = fixed_and_others(model.graph)
-    made = [name for node in fixed for name in node.output]
-    if made:
-        graph = helper.make_graph(
-            fixed, 'constants', [], [onnx.ValueInfoProto(name=name) for name in made],
-            [constants[name] for name in {name for node in fixed for name in node.input}
-             if name in constants])
-        values = ReferenceEvaluator(helper.make_model(
-            graph, opset_imports=model.opset_import)).run(None, {})
-        constants |= {name: numpy_helper.from_array(np.ascontiguousarray(value), name)
-                      for name, value in zip(made, values)}
+    stored = [constants[name] for name in {name for node in fixed for name in node.input}
+              if name in constants]
+    constants |= {name: numpy_helper.from_array(np.ascontiguousarray(value), name)
+                  for name, value in values_of(fixed, stored, model).items()}
     return nodes, constants
 
 
@@ -175,6 +172,16 @@ def _turned(value: ValueInfoProto) -> ValueInfoProto:
     sides = [each.dim_value for each in value.type.tensor_type.shape.dim]
     return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type,
                                          [sides[index] for index in PLANES_LAST])
+
+
+def _types(model: ModelProto) -> dict[str, ValueInfoProto]:
+    """Return type and shape of every value of a model, those inside its choices too."""
+    light = ModelProto()
+    light.CopyFrom(model)
+    for tensor in tensors_of(light.graph):
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
+            tensor.ClearField('raw_data')  # no shape hangs on it, and inference copies the model
+    return {each.name: each for each in _described(onnx.shape_inference.infer_shapes(light).graph)}
 
 
 def _described(graph: GraphProto) -> Iterator[ValueInfoProto]:

@@ -3,7 +3,7 @@
 """A graph as files for the moment in which a runtime loads it, its weights in one of their own.
 
 A runtime keeps the bytes of a model that it was given, beside the copies that it lays out for
-itself; weights in a file it maps. Two that lie at one place of it are one.
+itself; weights in a file it maps. Of those that lie at one place OpenVINO lays out one copy.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ def for_loading(model: ModelProto) -> Iterator[str | bytes]:
     """
     folder = None
     try:
-        folder = tempfile.TemporaryDirectory(prefix='anydepth-')
+        folder = tempfile.TemporaryDirectory(prefix='anydepth-', ignore_cleanup_errors=True)
         source: str | bytes = str(_save(model, Path(folder.name)))
     except OSError as error:
         logging.getLogger(__name__).warning(
             'no temporary file for the weights can be written (%s), so the network takes more '
             'memory; name another folder with TMPDIR', error.strerror or error)
         source = model.SerializeToString()
+    del model  # while a runtime loads, memory is at its height
     try:
         yield source
     finally:

@@ -8,20 +8,17 @@ by itself. A depth that is chosen once, in front, is run like a file of that dep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from anydepth_core.depth import Depth
-from anydepth_core.runtime.export.check import flags_of
-from anydepth_core.runtime.export.parts import fixed_and_others, renamed
-
-Flags = Mapping[str, NDArray[Any]]
+from anydepth_core.runtime.export.check import Feeds, flags_of
+from anydepth_core.runtime.export.parts import fixed_and_others, renamed, values_of
 
 
 def with_whole_depths(model: ModelProto, depths: Sequence[Depth]) -> ModelProto:
@@ -42,7 +39,7 @@ def with_whole_depths(model: ModelProto, depths: Sequence[Depth]) -> ModelProto:
     return result
 
 
-def _chosen(model: ModelProto, nodes: Iterable[NodeProto], name: str, flags: Flags,
+def _chosen(model: ModelProto, nodes: Iterable[NodeProto], name: str, flags: Feeds,
             ) -> tuple[list[NodeProto], list[onnx.TensorProto]]:
     """Return the nodes that run with these flags, and what flags alone decide as constants."""
     decided = _decided(model, flags)
@@ -57,11 +54,12 @@ def _chosen(model: ModelProto, nodes: Iterable[NodeProto], name: str, flags: Fla
                           for inner, outer in zip(way.output, node.output))
         elif not set(node.output) <= decided.keys():
             result.append(renamed(node, local))
+    read = {name for node in result for name in node.input}
     return result, [numpy_helper.from_array(value, local[each])
-                    for each, value in decided.items()]
+                    for each, value in decided.items() if local[each] in read]
 
 
-def _decided(model: ModelProto, flags: Flags) -> dict[str, NDArray[Any]]:
+def _decided(model: ModelProto, flags: Feeds) -> dict[str, NDArray[Any]]:
     """Return the flags and every value that depends on them and on stored constants alone."""
     stored = {each.name: each for each in model.graph.initializer}
     decided, nodes = set(flags), []
@@ -73,15 +71,11 @@ def _decided(model: ModelProto, flags: Flags) -> dict[str, NDArray[Any]]:
     constants = [numpy_helper.from_array(value, name) for name, value in flags.items()]
     constants += [stored[name] for name in {name for node in nodes for name in node.input}
                   if name in stored]
-    made = [name for node in nodes for name in node.output]
-    graph = helper.make_graph(nodes, 'flags', [], [ValueInfoProto(name=name) for name in made],
-                              constants)
-    values = ReferenceEvaluator(helper.make_model(graph, opset_imports=model.opset_import)).run(
-        None, {})
-    return {**flags, **{name: np.asarray(value) for name, value in zip(made, values)}}
+    return {**flags, **{name: np.asarray(value)
+                        for name, value in values_of(nodes, constants, model).items()}}
 
 
-def _is(name: str, flags: Flags) -> list[NodeProto]:
+def _is(name: str, flags: Feeds) -> list[NodeProto]:
     """Return nodes that make `is NAME`: whether all flags are these."""
     nodes, found = [], []
     for flag, value in flags.items():
