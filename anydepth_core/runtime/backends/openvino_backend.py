@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: one compiled network for all depths, full and base in it as graphs of their own."""
+"""OpenVINO: one compiled network for all depths, in which maps cross choices as they lie."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.one_kernel import with_one_kernel
 from anydepth_core.runtime.export.unfold import with_pixels, with_planes_last
 from anydepth_core.runtime.export.weights_beside import for_loading
-from anydepth_core.runtime.export.whole import with_whole_depths
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
@@ -40,13 +39,12 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-        graph, depths = network.onnx, (network.depths.full, network.depths.base)
+        graph = network.onnx
         # What was not measured gets the file as it is.
         self._bytes = name == 'CPU'
         with loading('OpenVINO'):
-            if self._bytes:
-                graph = with_whole_depths(with_pixels(graph), depths)
-            self._request = _compiled(graph, name, config).create_infer_request()
+            self._request = _compiled(with_pixels(graph) if self._bytes else graph, name,
+                                      config).create_infer_request()
             self._shapes = [tuple(self._request.get_tensor(output).shape)
                             for output in RawPredictions._fields]
         # One request; frames of several threads would share the same cores anyway.

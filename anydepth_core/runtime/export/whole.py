@@ -24,19 +24,30 @@ from anydepth_core.runtime.export.parts import fixed_and_others, renamed, values
 def with_whole_depths(model: ModelProto, depths: Sequence[Depth]) -> ModelProto:
     """Return a model of all depths with each of these as a graph of its own, chosen in front."""
     fixed, nodes = fixed_and_others(model.graph)
-    level = nodes
-    for depth in reversed(depths):
+    outputs = model.graph.output
+    asked: list[NodeProto] = []
+    ways: list[GraphProto] = []
+    for depth in depths:
         name, flags = str(depth), flags_of(depth)
-        ways = [_graph(name, *_chosen(model, nodes, name, flags), model.graph.output),
-                _graph(f'not {name}', level, (), model.graph.output)]
-        level = [*_is(name, flags), helper.make_node(
-            'If', [f'is {name}'], [each.name for each in model.graph.output],
-            then_branch=ways[0], else_branch=ways[1])]
+        asked += _is(name, flags)
+        ways.append(_graph(name, *_chosen(model, nodes, name, flags), outputs))
+    whole, known = ways.pop(), f'is {depths[-1]}'
+    for depth in reversed(depths[:-1]):
+        whole = _graph(f'from {depth} on', [_choice(f'is {depth}', ways.pop(), whole)], (),
+                       outputs)
+        asked.append(helper.make_node('Or', [known, f'is {depth}'], [f'{known} or {depth}']))
+        known += f' or {depth}'
     result = ModelProto()
     result.CopyFrom(model)
     result.graph.ClearField('node')
-    result.graph.node.extend([*fixed, *level])
+    result.graph.node.extend([*fixed, *asked, _choice(known, whole,
+                                                      _graph('any', nodes, (), outputs))])
     return result
+
+
+def _choice(condition: str, yes: GraphProto, no: GraphProto) -> NodeProto:
+    return helper.make_node('If', [condition], ['logits', 'boxes'], then_branch=yes,
+                            else_branch=no)
 
 
 def _chosen(model: ModelProto, nodes: Iterable[NodeProto], name: str, flags: Feeds,
