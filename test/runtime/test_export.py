@@ -110,10 +110,13 @@ def planes_last(value):
     return [found[index] for index in (0, 2, 3, 1)] if len(found) == 4 else found
 
 
-def test_maps_cross_choices_with_planes_last(exported):
+@pytest.mark.parametrize('apart', [False, True])
+def test_maps_cross_choices_with_planes_last(exported, apart):
     import onnxruntime
 
     loaded, said = file.read_onnx(exported)
+    if apart:
+        loaded = whole.with_two_depths_apart(loaded, said.depths.full, said.depths.base)
     turned = unfold.with_planes_last(loaded)
     onnx.checker.check_model(turned, full_check=True)
     assert sides(turned.graph.input[0]) == planes_last(loaded.graph.input[0])
@@ -174,7 +177,7 @@ def test_full_and_base_are_graphs_without_choices(exported):
 
     loaded, said = file.read_onnx(exported)
     depths = [said.depths.full, said.depths.base]
-    changed = whole.with_whole_depths(unfold.with_pixels(loaded), depths)
+    changed = whole.with_two_depths_apart(unfold.with_pixels(loaded), *depths)
     onnx.checker.check_model(changed, full_check=True)
     ways = {each.name: each for each in graphs(changed.graph)}
     assert not any(node.op_type == 'If' for name in ('full', 'base') for node in ways[name].node)

@@ -22,7 +22,7 @@ from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.unfold import with_local_constants, with_pixels
 from anydepth_core.runtime.export.weights_beside import for_loading
-from anydepth_core.runtime.export.whole import with_whole_depths
+from anydepth_core.runtime.export.whole import with_two_depths_apart
 from anydepth_core.runtime.network import Network
 
 PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider',
@@ -46,10 +46,10 @@ class OnnxRuntimeBackend:
         options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
-        graph, depths = network.onnx, (network.depths.full, network.depths.base)
+        graph, space = network.onnx, network.depths
         with loading('ONNX Runtime'):
             if self._bytes:
-                graph = with_whole_depths(with_pixels(graph), depths)
+                graph = with_two_depths_apart(with_pixels(graph), space.full, space.base)
             self._session = open_session(graph, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '

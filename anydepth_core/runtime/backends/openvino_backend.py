@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: one compiled network for all depths, in which maps cross choices as they lie."""
+"""OpenVINO: one compiled network for all depths, full and base in it as graphs of their own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.one_kernel import with_one_kernel
 from anydepth_core.runtime.export.unfold import with_pixels, with_planes_last
 from anydepth_core.runtime.export.weights_beside import for_loading
+from anydepth_core.runtime.export.whole import with_two_depths_apart
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
@@ -39,12 +40,13 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-        graph = network.onnx
+        graph, space = network.onnx, network.depths
         # What was not measured gets the file as it is.
         self._bytes = name == 'CPU'
         with loading('OpenVINO'):
-            self._request = _compiled(with_pixels(graph) if self._bytes else graph, name,
-                                      config).create_infer_request()
+            if self._bytes:
+                graph = with_two_depths_apart(with_pixels(graph), space.full, space.base)
+            self._request = _compiled(graph, name, config).create_infer_request()
             self._shapes = [tuple(self._request.get_tensor(output).shape)
                             for output in RawPredictions._fields]
         # One request; frames of several threads would share the same cores anyway.

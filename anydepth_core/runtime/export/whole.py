@@ -3,7 +3,7 @@
 """The depths that run most, as graphs of their own inside the graph of all depths.
 
 Every `If` copies the maps that cross its border, and a runtime plans what lies between two of them
-by itself. A depth that is chosen once, in front, is run like a file of that depth alone.
+by itself. A depth that is chosen once, in front, runs like a file of that depth alone.
 """
 
 from __future__ import annotations
@@ -21,27 +21,19 @@ from anydepth_core.runtime.export.check import Feeds, flags_of
 from anydepth_core.runtime.export.parts import fixed_and_others, renamed, values_of
 
 
-def with_whole_depths(model: ModelProto, depths: Sequence[Depth]) -> ModelProto:
-    """Return a model of all depths with each of these as a graph of its own, chosen in front."""
+def with_two_depths_apart(model: ModelProto, one: Depth, other: Depth) -> ModelProto:
+    """Return a model of all depths with these two as graphs of their own, chosen in front."""
     fixed, nodes = fixed_and_others(model.graph)
     outputs = model.graph.output
-    asked: list[NodeProto] = []
-    ways: list[GraphProto] = []
-    for depth in depths:
-        name, flags = str(depth), flags_of(depth)
-        asked += _is(name, flags)
-        ways.append(_graph(name, *_chosen(model, nodes, name, flags), outputs))
-    whole, known = ways.pop(), f'is {depths[-1]}'
-    for depth in reversed(depths[:-1]):
-        whole = _graph(f'from {depth} on', [_choice(f'is {depth}', ways.pop(), whole)], (),
-                       outputs)
-        asked.append(helper.make_node('Or', [known, f'is {depth}'], [f'{known} or {depth}']))
-        known += f' or {depth}'
+    ways = [_graph(str(depth), *_chosen(model, nodes, depth), outputs) for depth in (one, other)]
+    apart = _graph('apart', [_choice(f'is {one}', *ways)], (), outputs)
     result = ModelProto()
     result.CopyFrom(model)
     result.graph.ClearField('node')
-    result.graph.node.extend([*fixed, *asked, _choice(known, whole,
-                                                      _graph('any', nodes, (), outputs))])
+    result.graph.node.extend([
+        *fixed, *_is(one), *_is(other),
+        helper.make_node('Or', [f'is {one}', f'is {other}'], ['is apart']),
+        _choice('is apart', apart, _graph('any', nodes, (), outputs))])
     return result
 
 
@@ -50,11 +42,11 @@ def _choice(condition: str, yes: GraphProto, no: GraphProto) -> NodeProto:
                             else_branch=no)
 
 
-def _chosen(model: ModelProto, nodes: Iterable[NodeProto], name: str, flags: Feeds,
+def _chosen(model: ModelProto, nodes: Iterable[NodeProto], depth: Depth,
             ) -> tuple[list[NodeProto], list[onnx.TensorProto]]:
-    """Return the nodes that run with these flags, and what flags alone decide as constants."""
-    decided = _decided(model, flags)
-    local = {each: f'{name}.{each}' for each in decided}
+    """Return the nodes that run at a depth, and what its flags alone decide as constants."""
+    decided = _decided(model, flags_of(depth))
+    local = {each: f'{depth}.{each}' for each in decided}
     result: list[NodeProto] = []
     for node in nodes:
         if node.op_type == 'If' and node.input[0] in decided:
@@ -86,10 +78,10 @@ def _decided(model: ModelProto, flags: Feeds) -> dict[str, NDArray[Any]]:
                         for name, value in values_of(nodes, constants, model).items()}}
 
 
-def _is(name: str, flags: Feeds) -> list[NodeProto]:
-    """Return nodes that make `is NAME`: whether all flags are these."""
-    nodes, found = [], []
-    for flag, value in flags.items():
+def _is(depth: Depth) -> list[NodeProto]:
+    """Return nodes that make `is DEPTH`: whether all flags are those of the depth."""
+    name, nodes, found = str(depth), [], []
+    for flag, value in flags_of(depth).items():
         wanted, same, least = (f'{name}: {what} {flag}' for what in ('wanted', 'same', 'least'))
         nodes += [helper.make_node('Constant', [], [wanted],
                                    value=numpy_helper.from_array(value)),
