@@ -85,8 +85,11 @@ class DepthSpace:
         return self.make((), self.base_decoder_layers)
 
     @property
-    def corners(self) -> tuple[Depth, ...]:
-        """Full, base, and two mixtures that together run both paths of every stage as well."""
+    def covering(self) -> tuple[Depth, ...]:
+        """Full, base, and two mixtures that together run both paths of every stage once more.
+
+        Backends may run the extremes apart from all other depths: these run all there is.
+        """
         return (self.full, self.base, self.make(self.stages[::2]), self.make(self.stages[1::2]))
 
     @property

@@ -139,7 +139,7 @@ class LoadedModel:
 
         On CUDA each depth is a graph of its own, so there all that `auto` may ever choose too.
         """
-        found = [str(depth) for depth in self.detector.depths.corners]
+        found = [str(depth) for depth in self.detector.depths.covering]
         if self.keeper.profile and self.detector.device.startswith('cuda'):
             found += [entry.name for entry in self.keeper.profile.entries]
         for settings in of:

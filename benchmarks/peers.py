@@ -76,8 +76,8 @@ def main() -> int:
     parser.add_argument('names', nargs='*', default=USUAL, metavar='NAME',
                         help=f'of {" ".join(PEERS)}')
     parser.add_argument('--set-up', action='store_true', help='download and install the peers')
-    parser.add_argument('--frames', type=int, default=20, help='of each kind')
-    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--frames', type=at_least(2), default=20, help='of each kind')
+    parser.add_argument('--threads', type=at_least(1), default=2)
     parser.add_argument('--pause', type=at_least(0), default=0, metavar='MS',
                         help='before each frame; threads of the frame before may spin so long')
     parser.add_argument('--json', type=Path, metavar='FILE')
@@ -85,8 +85,6 @@ def main() -> int:
     args = parser.parse_args()
     if unknown := set(args.names) - set(PEERS):
         parser.error(f'unknown {" ".join(sorted(unknown))}; valid: {" ".join(PEERS)}')
-    if args.frames < 2:
-        parser.error('quartiles need at least 2 frames')
     users = dict(os.environ)
     share_cores()
     os.environ['OMP_NUM_THREADS'] = str(args.threads)  # before any library reads it
@@ -117,8 +115,7 @@ def compare_all(args: argparse.Namespace, users: dict[str, str]) -> dict[str, An
     print(f'threads wait: ours {policies["ours"]}, theirs {policies["theirs"]}')
     for name in args.names:
         with tempfile.TemporaryDirectory(prefix='anydepth-peers-') as folder:
-            found = compare(python, variables, name, Path(folder), args.frames,
-                            args.pause)
+            found = compare(python, variables, name, Path(folder), args.frames, args.pause)
         document['networks'][name] = found
         show(name, found)
     return document

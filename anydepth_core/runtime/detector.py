@@ -78,9 +78,9 @@ class Detector:
     def warm_up(self, depths: Iterable[Depth | str] | None = None) -> None:
         """Run each depth once on an empty image, so that no later frame waits for a first time.
 
-        Without an argument these are `depths.corners`, which together run all there is.
+        Without an argument these are `depths.covering`, which together run all there is.
         """
-        chosen = self.depths.corners if depths is None else depths
+        chosen = self.depths.covering if depths is None else depths
         blank = np.zeros((*self.input_size, 3), np.uint8)
         for depth in chosen:
             self.detect(blank, depth=depth)

@@ -136,7 +136,7 @@ def _check(network: Network, backend: str, device: str) -> BackendCheck:
     try:
         runner = open_backend(backend, network, device=device, precision='fp32')
         images = runner.upload(np.zeros((1, *SIZE, 3), np.uint8))
-        for depth in network.depths.corners:
+        for depth in network.depths.covering:
             if not torch.isfinite(runner.run(images, depth).logits).all():
                 return BackendCheck(backend, device, problem='computes NaN or infinity')
         return BackendCheck(backend, device, hardware_name(device))

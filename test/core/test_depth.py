@@ -111,6 +111,16 @@ def test_order_is_partial() -> None:
     assert DETR.parse('base@3') < DETR.base < DETR.full
 
 
+@pytest.mark.parametrize('space', SPACES)
+def test_covering_depths_run_both_paths_of_every_stage_beside_the_extremes(space):
+    assert space.covering[:2] == (space.full, space.base)
+    mixtures = space.covering[2:]
+    assert not {space.full, space.base} & set(mixtures)
+    for stage in space.stages:
+        assert {depth[stage] for depth in mixtures} == {True, False}
+    assert {depth.decoder_layers for depth in mixtures} == {space.decoder_layers}
+
+
 def test_extremes() -> None:
     for space in SPACES:
         assert all(space.full[stage] for stage in space.stages)

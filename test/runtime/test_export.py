@@ -23,13 +23,13 @@ pytest.importorskip('onnxruntime', reason='the package onnxruntime is not instal
 
 from anydepth_core.runtime.export import (  # noqa: E402
     check,
+    extremes,
     file,
     graph,
     one_kernel,
     recorder,
     unfold,
     weights_beside,
-    whole,
 )
 from anydepth_core.runtime.export.parts import tensors_of  # noqa: E402
 
@@ -116,7 +116,7 @@ def test_maps_cross_choices_with_planes_last(exported, apart):
 
     loaded, said = file.read_onnx(exported)
     if apart:
-        loaded = whole.with_two_depths_apart(loaded, said.depths.full, said.depths.base)
+        loaded = extremes.with_extremes_apart(loaded, said.depths)
     turned = unfold.with_planes_last(loaded)
     onnx.checker.check_model(turned, full_check=True)
     assert sides(turned.graph.input[0]) == planes_last(loaded.graph.input[0])
@@ -177,7 +177,7 @@ def test_full_and_base_are_graphs_without_choices(exported):
 
     loaded, said = file.read_onnx(exported)
     depths = [said.depths.full, said.depths.base]
-    changed = whole.with_two_depths_apart(unfold.with_pixels(loaded), *depths)
+    changed = extremes.with_extremes_apart(unfold.with_pixels(loaded), said.depths)
     onnx.checker.check_model(changed, full_check=True)
     ways = {each.name: each for each in graphs(changed.graph)}
     assert not any(node.op_type == 'If' for name in ('full', 'base') for node in ways[name].node)
@@ -194,7 +194,7 @@ def test_full_and_base_are_graphs_without_choices(exported):
         end = next(node for node in way.node if f'{name}.logits' in node.output)
         end.op_type, end.input[:] = 'Add', [end.input[0], end.input[0]]
         run = onnxruntime.InferenceSession(spoilt.SerializeToString())
-        for at, same in ((depth, False), (elsewhere, True), (said.depths.corners[2], True)):
+        for at, same in ((depth, False), (elsewhere, True), (said.depths.covering[2], True)):
             feeds = check.feeds_of(at, pixels)
             logits = (one.run(['logits'], feeds)[0] for one in (run, runs[1]))
             assert np.array_equal(*logits) == same, (name, at)

@@ -19,10 +19,10 @@ from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.backends.base import as_batch, loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
+from anydepth_core.runtime.export.extremes import with_extremes_apart
 from anydepth_core.runtime.export.one_kernel import with_one_kernel
 from anydepth_core.runtime.export.unfold import with_pixels, with_planes_last
 from anydepth_core.runtime.export.weights_beside import for_loading
-from anydepth_core.runtime.export.whole import with_two_depths_apart
 from anydepth_core.runtime.network import Network
 
 PRECISIONS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
@@ -40,12 +40,12 @@ class OpenVinoBackend:
         self.device = name.lower()
         self.precision = precision
         config = _config(name, precision)
-        graph, space = network.onnx, network.depths
-        # What was not measured gets the file as it is.
+        graph = network.onnx
+        # Extremes apart, and bytes as input, were measured on CPUs only.
         self._bytes = name == 'CPU'
         with loading('OpenVINO'):
             if self._bytes:
-                graph = with_two_depths_apart(with_pixels(graph), space.full, space.base)
+                graph = with_extremes_apart(with_pixels(graph), network.depths)
             self._request = _compiled(graph, name, config).create_infer_request()
             self._shapes = [tuple(self._request.get_tensor(output).shape)
                             for output in RawPredictions._fields]

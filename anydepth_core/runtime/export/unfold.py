@@ -51,8 +51,8 @@ def with_local_constants(model: ModelProto) -> ModelProto:
 def with_pixels(model: ModelProto) -> ModelProto:
     """Return the model with `images` as bytes from 0 to 255, which it makes floating itself.
 
-    A runtime does that on all of its threads, and a choice copies a quarter. Images are read
-    outside of choices only.
+    A runtime does that on all of its threads, and a choice that images cross copies a quarter. The
+    graph must read them outside of the choices of stages.
     """
     result = ModelProto()
     result.CopyFrom(model)

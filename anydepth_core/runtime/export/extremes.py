@@ -1,9 +1,10 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The depths that run most, as graphs of their own inside the graph of all depths.
+"""Full and base as graphs of their own inside the graph of all depths.
 
 Every `If` copies the maps that cross its border, and a runtime plans what lies between two of them
-by itself. A depth that is chosen once, in front, runs like a file of that depth alone.
+by itself. The extremes, which run most, are chosen once, in front: either then runs like a file of
+that depth alone.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ from numpy.typing import NDArray
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
-from anydepth_core.depth import Depth
+from anydepth_core.depth import Depth, DepthSpace
 from anydepth_core.runtime.export.check import Feeds, flags_of
 from anydepth_core.runtime.export.parts import fixed_and_others, renamed, values_of
 
 
-def with_two_depths_apart(model: ModelProto, one: Depth, other: Depth) -> ModelProto:
-    """Return a model of all depths with these two as graphs of their own, chosen in front."""
+def with_extremes_apart(model: ModelProto, space: DepthSpace) -> ModelProto:
+    """Return a model of all depths of `space` with its extremes as graphs of their own."""
+    full, base = space.full, space.base
     fixed, nodes = fixed_and_others(model.graph)
     outputs = model.graph.output
-    ways = [_graph(str(depth), *_chosen(model, nodes, depth), outputs) for depth in (one, other)]
-    apart = _graph('apart', [_choice(f'is {one}', *ways)], (), outputs)
+    ways = [_graph(str(depth), *_chosen(model, nodes, depth), outputs) for depth in (full, base)]
+    apart = _graph('apart', [_choice(f'is {full}', *ways)], (), outputs)
     result = ModelProto()
     result.CopyFrom(model)
     result.graph.ClearField('node')
     result.graph.node.extend([
-        *fixed, *_is(one), *_is(other),
-        helper.make_node('Or', [f'is {one}', f'is {other}'], ['is apart']),
+        *fixed, *_is(full), *_is(base),
+        helper.make_node('Or', [f'is {full}', f'is {base}'], ['is apart']),
         _choice('is apart', apart, _graph('any', nodes, (), outputs))])
     return result
 
