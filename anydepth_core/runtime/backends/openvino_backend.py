@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: one compiled network for all depths, full and base in it as graphs of their own."""
+"""OpenVINO: one compiled network for all depths, in which maps cross choices as they lie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.backends.base import as_batch, loading
 from anydepth_core.runtime.cores import thread_count
 from anydepth_core.runtime.export.check import feeds_of
-from anydepth_core.runtime.export.extremes import with_extremes_apart
 from anydepth_core.runtime.export.one_kernel import with_one_kernel
 from anydepth_core.runtime.export.unfold import with_pixels, with_planes_last
 from anydepth_core.runtime.export.weights_beside import for_loading
@@ -41,12 +40,11 @@ class OpenVinoBackend:
         self.precision = precision
         config = _config(name, precision)
         graph = network.onnx
-        # Extremes apart, and bytes as input, were measured on CPUs only.
+        # Bytes as input were measured on CPUs only.
         self._bytes = name == 'CPU'
         with loading('OpenVINO'):
-            if self._bytes:
-                graph = with_extremes_apart(with_pixels(graph), network.depths)
-            self._request = _compiled(graph, name, config).create_infer_request()
+            self._request = _compiled(with_pixels(graph) if self._bytes else graph, name,
+                                      config).create_infer_request()
             self._shapes = [tuple(self._request.get_tensor(output).shape)
                             for output in RawPredictions._fields]
         # One request; frames of several threads would share the same cores anyway.

@@ -9,8 +9,6 @@ that uses them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 import numpy as np
 import onnx
 from onnx import (
@@ -76,29 +74,21 @@ def with_planes_last(model: ModelProto) -> ModelProto:
     """
     result = with_local_constants(model)
     types = _types(result)
-    _hand_over(result.graph, {each.name for each in result.graph.input if _is_map(each)}, set())
-    _turn_choices(result.graph, types)
-    inputs = [_turned(each) for each in result.graph.input]
-    result.graph.ClearField('input')
-    result.graph.input.extend(inputs)
-    return result
-
-
-def _turn_choices(graph: GraphProto, types: Mapping[str, ValueInfoProto]) -> None:
-    """Let maps cross the borders of choices with planes last, as those from around lie."""
-    choices = [node for node in graph.node if node.op_type == 'If']
-    made = {name for node in choices for name in node.output}
-    crossing = made.union(*(reads_of(node) for node in choices))
-    maps = {name for name in crossing if name in types and _is_map(types[name])}
+    choices = [node for node in result.graph.node if node.op_type == 'If']
+    given = {each.name for each in result.graph.input} | {
+        name for node in choices for name in node.output}
+    read = {name for node in choices for name in reads_of(node)}
+    maps = {name for name in given | read if name in types and _is_map(types[name])}
     for way in (way for node in choices for way in graphs_of(node)):
         _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
         ends = [_turned(each) for each in way.output]
         way.ClearField('output')
         way.output.extend(ends)
-    _hand_over(graph, maps & made, maps.intersection(
-        name for node in graph.node if node.op_type != 'If' for name in node.output))
-    for way in (way for node in graph.node for way in graphs_of(node)):
-        _turn_choices(way, types)
+    _hand_over(result.graph, maps & given, maps - given)
+    inputs = [_turned(each) for each in result.graph.input]
+    result.graph.ClearField('input')
+    result.graph.input.extend(inputs)
+    return result
 
 
 def _computed(model: ModelProto) -> tuple[list[NodeProto], dict[str, TensorProto]]:
@@ -175,17 +165,11 @@ def _turned(value: ValueInfoProto) -> ValueInfoProto:
 
 
 def _types(model: ModelProto) -> dict[str, ValueInfoProto]:
-    """Return type and shape of every value of a model, those inside its choices too."""
+    """Return type and shape of every value of the outer graph."""
     light = ModelProto()
     light.CopyFrom(model)
     for tensor in tensors_of(light.graph):
         if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
             tensor.ClearField('raw_data')  # no shape hangs on it, and inference copies the model
-    return {each.name: each for each in _described(onnx.shape_inference.infer_shapes(light).graph)}
-
-
-def _described(graph: GraphProto) -> Iterator[ValueInfoProto]:
-    """Yield type and shape of every value of a graph and of the graphs inside it."""
-    yield from (*graph.input, *graph.output, *graph.value_info)
-    for inner in (inner for node in graph.node for inner in graphs_of(node)):
-        yield from _described(inner)
+    graph = onnx.shape_inference.infer_shapes(light).graph
+    return {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
