@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anydepth_core.nn.csp import conv
+from anydepth_core.nn.csp import conv, split_conv
 
 HEAD_CHANNELS = 32
 Layout = Literal['turbo', 'ultralytics']
@@ -32,10 +32,11 @@ class AreaAttention(nn.Module):
         self.areas = areas
         self.heads = channels // HEAD_CHANNELS
         if layout == 'turbo':
-            self.query_key = conv(channels, 2 * channels, activate=False)
+            self.query_key = split_conv(channels, 2 * channels, 2, activate=False)
             self.value = conv(channels, channels, activate=False)
         else:
-            self.query_key_value = conv(channels, 3 * channels, activate=False)
+            self.query_key_value = split_conv(channels, 3 * channels, 3, self.heads,
+                                              activate=False)
         kernel = 5 if layout == 'turbo' else 7
         self.position = conv(channels, channels, kernel, groups=channels, activate=False)
         self.project = conv(channels, channels, activate=False)
@@ -43,28 +44,21 @@ class AreaAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to the same shape."""
-        query, key, value = self._query_key_value(x)
+        # Each of x's shape, its channels grouped by head.
+        query, key, value = ((*self.query_key(x), self.value(x)) if self.layout == 'turbo'
+                             else self.query_key_value(x))
         mixed = functional.scaled_dot_product_attention(
-            self._split(query), self._split(key), self._split(value))
-        mixed = mixed.mT.unflatten(0, (-1, self.areas))  # B, areas, heads, channels, N / areas
-        mixed = mixed.permute(0, 2, 3, 1, 4).reshape(x.shape)
-        return self.project(mixed + self.position(value))
+            self._by_head(query), self._by_head(key), self._by_head(value))
+        planes_last = mixed.transpose(1, 2).reshape(x.permute(0, 2, 3, 1).shape)
+        return self.project(planes_last.permute(0, 3, 1, 2) + self.position(value))
 
-    def _query_key_value(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return three (B, channels, H, W) maps whose channels are grouped by head."""
-        if self.layout == 'turbo':
-            query, key = self.query_key(x).chunk(2, dim=1)
-            return query, key, self.value(x)
-        by_head = self.query_key_value(x).unflatten(1, (self.heads, 3 * HEAD_CHANNELS))
-        query, key, value = by_head.chunk(3, dim=2)
-        return query.flatten(1, 2), key.flatten(1, 2), value.flatten(1, 2)
+    def _by_head(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to (B areas, heads, H W / areas, head channels).
 
-    def _split(self, x: Tensor) -> Tensor:
-        """Map (B, channels, H, W) to (B areas, heads, H W / areas, head channels)."""
-        batch, _, height, width = x.shape
-        x = x.reshape(batch, self.heads, HEAD_CHANNELS, self.areas, height * width // self.areas)
-        # Rows stay whole until the last step, which a product of matrices does in passing.
-        return x.permute(0, 3, 1, 2, 4).flatten(0, 1).mT
+        By way of planes last; so runtimes hold maps, and a pixel's channels of a head stay together.
+        """
+        rows = x.permute(0, 2, 3, 1).unflatten(3, (self.heads, HEAD_CHANNELS)).flatten(1, 2)
+        return rows.unflatten(1, (self.areas, -1)).flatten(0, 1).transpose(1, 2)
 
 
 class AttentionBlock(nn.Module):

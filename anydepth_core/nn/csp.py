@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from anydepth_core.nn.conv import ColumnSliceConv2d, ConvNorm
+from anydepth_core.nn.divided import JoinConvNorm, SplitConvNorm
 from anydepth_core.nn.stage import TwoPathStage
 
 norm = functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
@@ -25,6 +26,19 @@ def conv(channels_in: int, channels_out: int, kernel: int = 1, stride: int = 1, 
     """Return the family's convolution: batch norm with its constants, SiLU unless told not to."""
     return ConvNorm(channels_in, channels_out, kernel, stride, groups, norm=norm,
                     activation=nn.SiLU() if activate else None, sliced_from=sliced_from)
+
+
+def split_conv(channels_in: int, channels_out: int, count: int, repeats: int = 1, *,
+               activate: bool = True) -> SplitConvNorm:
+    """Return a 1x1 one whose result is split into `count` maps; see SplitConvNorm."""
+    return SplitConvNorm(channels_in, channels_out, count, repeats, norm=norm,
+                         activation=nn.SiLU() if activate else None)
+
+
+def join_conv(channels_deeper: int, channels_beside: int, channels_out: int) -> JoinConvNorm:
+    """Return a 1x1 one of a doubled map and one beside it; see JoinConvNorm."""
+    return JoinConvNorm(channels_deeper, channels_beside, channels_out, norm=norm,
+                        activation=nn.SiLU())
 
 
 class Bottleneck(nn.Module):
@@ -60,37 +74,39 @@ class C3k(nn.Module):
 class Csp(nn.Module):
     """Blocks in a row whose outputs are all concatenated and reduced by an aggregator (Eq. 3).
 
-    C3k2 starts from two halves of its first convolution (`entries=2`), A2C2f from one.
+    C3k2 starts from two halves of its first convolution, A2C2f from one map.
 
     Args:
-        channels_in, channels_out: numbers of channels.
+        enter: makes what the first block reads, (B, hidden, H, W), or several of which it reads
+            the last one.
+        channels_out: number of channels of the result.
         hidden: channels of each block.
         make_block: makes one block, (B, hidden, H, W) to the same shape.
         count: blocks to run.
-        entries: how many block inputs the first convolution makes.
         slice_count: when given, the aggregator is a column slice of one for this many blocks.
         residual: add the input, with a learned scale per channel that starts at 0.01.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, hidden: int,
-                 make_block: Callable[[], nn.Module], count: int, *, entries: int,
+    def __init__(self, enter: ConvNorm, channels_out: int, hidden: int,
+                 make_block: Callable[[], nn.Module], count: int, *,
                  slice_count: int | None = None, residual: bool = False) -> None:
         super().__init__()
-        self.entries = entries
-        self.enter = conv(channels_in, entries * hidden)
+        entries = enter.split.count if isinstance(enter, SplitConvNorm) else 1
+        self.enter = enter
         self.blocks = nn.ModuleList(make_block() for _ in range(count))
         self.aggregate = conv(
             (entries + count) * hidden, channels_out,
             sliced_from=None if slice_count is None else (entries + slice_count) * hidden)
         self.gamma = nn.Parameter(torch.full((channels_out,), 0.01)) if residual else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels_in, H, W) to (B, channels_out, H, W)."""
-        outputs = list(self.enter(x).chunk(self.entries, dim=1))
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map what `enter` maps to (B, hidden, H, W) to (B, channels_out, H, W)."""
+        entered = self.enter(*inputs)
+        outputs = list(entered) if isinstance(entered, tuple) else [entered]
         for block in self.blocks:
             outputs.append(block(outputs[-1]))
         y = self.aggregate(torch.cat(outputs, dim=1))
-        return y if self.gamma is None else x + self.gamma[:, None, None] * y
+        return y if self.gamma is None else inputs[0] + self.gamma[:, None, None] * y
 
 
 def slice_aggregators(model: nn.Module) -> int:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from anydepth_core.depth import Depth
 from anydepth_core.models.rtdetr.config import DetrConfig
 from anydepth_core.nn.conv import ConvNorm, RepConv
+from anydepth_core.nn.divided import joined
 from anydepth_core.nn.position import sine_positions
 from anydepth_core.nn.stage import two_paths
 from anydepth_core.nn.transformer import EncoderLayer
@@ -66,8 +66,7 @@ class TopDown(nn.Module):
     def forward(self, deeper: Tensor, beside: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, C, H, W) and (B, C, 2 H, 2 W) to the convolved deeper and the joined map."""
         deeper = self.lateral(deeper)
-        up = functional.interpolate(deeper, scale_factor=2.0, mode='nearest')
-        return deeper, self.join(torch.cat((up, beside), dim=1))
+        return deeper, self.join(joined(deeper, beside))
 
 
 class FirstTopDown(nn.Module):

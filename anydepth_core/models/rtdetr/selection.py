@@ -84,7 +84,13 @@ class QuerySelection(nn.Module):
         dim: channels of the memory.
         num_classes: classes to score.
         count: how many queries to make, if the memory has as many places.
+
+    Attributes:
+        only_chosen: whether boxes are computed of the chosen places only, which gives the same in
+            less time. Published numbers of operations are of all places, as is what is counted.
     """
+
+    only_chosen = False
 
     def __init__(self, dim: int, num_classes: int, count: int) -> None:
         super().__init__()
@@ -100,11 +106,25 @@ class QuerySelection(nn.Module):
         starts, valid = anchors(shapes, memory.device)
         content = self.content(memory * valid)
         logits = self.class_head(content)
-        boxes = self.box_head(content) + starts
         chosen = self.best(logits)[..., None]
-        return Selected(*(x.gather(1, chosen.expand(-1, -1, x.shape[-1]))
-                          for x in (content, boxes.sigmoid(), logits)))
+
+        def pick(x: Tensor) -> Tensor:
+            return x.gather(1, chosen.expand(-1, -1, x.shape[-1]))
+
+        queries = pick(content)
+        if self.only_chosen:
+            boxes = self.box_head(queries) + pick(starts.expand(len(memory), -1, -1))
+        else:
+            boxes = pick(self.box_head(content) + starts)
+        return Selected(queries, boxes.sigmoid(), pick(logits))
 
     def best(self, logits: Tensor) -> Tensor:
         """Return (B, Q) which of N places score best in any class, (B, N, classes), best first."""
         return logits.amax(-1).topk(min(self.count, logits.shape[1]), dim=1).indices
+
+
+def compute_only_chosen(model: nn.Module) -> None:
+    """Let query selections inside `model` compute the boxes of chosen places only, in place."""
+    for module in model.modules():
+        if isinstance(module, QuerySelection):
+            module.only_chosen = True

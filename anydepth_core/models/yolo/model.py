@@ -56,8 +56,8 @@ class YoloNeck(nn.Module):
         super().__init__()
         c3, c4, c5 = map(config.channels, (256, 512, 1024))
         self.channels = (c3, c4, c5)
-        self.fpn4 = two_paths(lambda full: UpJoin(c3k_stage(config, c5 + c4, c4, full=full)))
-        self.fpn3 = two_paths(lambda full: UpJoin(c3k_stage(config, c4 + c4, c3, full=full)))
+        self.fpn4 = two_paths(lambda full: UpJoin(c3k_stage(config, (c5, c4), c4, full=full)))
+        self.fpn3 = two_paths(lambda full: UpJoin(c3k_stage(config, (c4, c4), c3, full=full)))
         self.pan4 = two_paths(lambda full: DownJoin(
             c3, c3k_stage(config, c3 + c4, c4, full=full)))
         self.pan5 = two_paths(lambda full: DownJoin(

@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from anydepth_core.models.yolo.config import YoloConfig
 from anydepth_core.nn.attention import AttentionBlock
 from anydepth_core.nn.conv import ConvNorm
-from anydepth_core.nn.csp import Bottleneck, C3k, Csp, conv
+from anydepth_core.nn.csp import Bottleneck, C3k, Csp, conv, join_conv, split_conv
 
 C3K_BOTTLENECKS = 2
 OWN_AGGREGATOR_BLOCKS = 4
@@ -32,8 +31,8 @@ def c3k2(config: YoloConfig, channels_in: int, channels_out: int, expansion: flo
     inner = config.c3k2 == 'inner'
     count = total if full or inner else essential_count(total)
     depth = essential_count(C3K_BOTTLENECKS) if inner and not full else C3K_BOTTLENECKS
-    return Csp(channels_in, channels_out, hidden,
-               lambda: C3k(hidden, depth) if c3k else Bottleneck(hidden, 0.5), count, entries=2,
+    return Csp(split_conv(channels_in, 2 * hidden, 2), channels_out, hidden,
+               lambda: C3k(hidden, depth) if c3k else Bottleneck(hidden, 0.5), count,
                slice_count=total if count < total else None)
 
 
@@ -46,22 +45,29 @@ def attention_stage(config: YoloConfig, channels: int, areas: int, *, full: bool
         return nn.Sequential(*(AttentionBlock(hidden, areas, config.mlp_ratio, config.layout)
                                for _ in range(2)))
 
-    return _aggregated(channels, channels, hidden, block, total, full, config.residual)
+    return _aggregated(conv(channels, hidden), channels, hidden, block, total, full,
+                       config.residual)
 
 
-def c3k_stage(config: YoloConfig, channels_in: int, channels_out: int, *, full: bool) -> Csp:
-    """Return an A2C2f without attention; a block is a C3k."""
+def c3k_stage(config: YoloConfig, channels_in: int | tuple[int, int], channels_out: int, *,
+              full: bool) -> Csp:
+    """Return an A2C2f without attention; a block is a C3k.
+
+    It reads one map or, with two numbers of channels, two as an UpJoin has them.
+    """
     hidden = channels_out // 2
-    return _aggregated(channels_in, channels_out, hidden, lambda: C3k(hidden, C3K_BOTTLENECKS),
+    enter = (conv(channels_in, hidden) if isinstance(channels_in, int)
+             else join_conv(*channels_in, hidden))
+    return _aggregated(enter, channels_out, hidden, lambda: C3k(hidden, C3K_BOTTLENECKS),
                        config.repeats(2), full, False)
 
 
-def _aggregated(channels_in: int, channels_out: int, hidden: int,
-                block: Callable[[], nn.Module], total: int, full: bool, residual: bool) -> Csp:
+def _aggregated(enter: ConvNorm, channels_out: int, hidden: int, block: Callable[[], nn.Module],
+                total: int, full: bool, residual: bool) -> Csp:
     """Return one path of an A2C2f; stages of four blocks and more have an aggregator per path."""
     count = total if full else essential_count(total)
     sliced = count < total < OWN_AGGREGATOR_BLOCKS
-    return Csp(channels_in, channels_out, hidden, block, count, entries=1, residual=residual,
+    return Csp(enter, channels_out, hidden, block, count, residual=residual,
                slice_count=total if sliced else None)
 
 
@@ -87,8 +93,7 @@ class UpJoin(nn.Module):
 
     def forward(self, deeper: Tensor, beside: Tensor) -> Tensor:
         """Map (B, C1, H, W) and (B, C2, 2 H, 2 W) to (B, C, 2 H, 2 W)."""
-        up = functional.interpolate(deeper, scale_factor=2.0, mode='nearest')
-        return self.block(torch.cat((up, beside), dim=1))
+        return self.block(deeper, beside)
 
 
 class DownJoin(nn.Module):

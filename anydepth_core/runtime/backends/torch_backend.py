@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from anydepth_core.depth import Depth
 from anydepth_core.models.base import RawPredictions
+from anydepth_core.models.rtdetr.selection import compute_only_chosen
 from anydepth_core.runtime.backends.cpu_convolutions import can_pack, pack
 from anydepth_core.runtime.backends.cuda_graphs import DepthGraphs
 from anydepth_core.runtime.devices import resolve_device, resolve_precision
@@ -33,6 +34,7 @@ class TorchBackend:
         self.device = str(self._device)
         self.precision = precision
         fused = network.model.fused().to(self._device).to(memory_format=torch.channels_last)
+        compute_only_chosen(fused)
         if self._dtype is not torch.float32:
             store_products(fused, self._dtype)
         elif self._device.type == 'cpu' and can_pack():

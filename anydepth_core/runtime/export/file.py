@@ -26,7 +26,7 @@ from anydepth_core.runtime.export.parts import tensors_of
 
 SUFFIX = '.onnx'
 # Raise it when the graph of a file changes; what a cache holds of another number is made anew.
-GRAPH_VERSION = 3
+GRAPH_VERSION = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from anydepth_core.depth import Depth
 from anydepth_core.models.base import AnyDepthModel, stage_name, two_path_stages
 from anydepth_core.models.rtdetr.decoder import Decoder
+from anydepth_core.models.rtdetr.selection import compute_only_chosen
+from anydepth_core.nn.divided import divide
 from anydepth_core.nn.stage import TwoPathStage
 from anydepth_core.runtime.export.operators import TRANSLATIONS
 from anydepth_core.runtime.export.recorder import Recorder
@@ -82,6 +84,8 @@ def any_depth_graph(model: AnyDepthModel, size: tuple[int, int],
     """
     model = copy.deepcopy(model).eval().requires_grad_(False)
     recorder = Recorder(TRANSLATIONS)
+    divide(model)
+    compute_only_chosen(model)
     kernels = share_kernels(model)
     images = torch.zeros(1, 3, *size)
     stages = torch.ones(len(model.depths.stages), dtype=torch.bool)
@@ -107,6 +111,9 @@ def static_graph(model: AnyDepthModel, depth: Depth, size: tuple[int, int],
                  metadata: Mapping[str, str]) -> onnx.ModelProto:
     """Return the graph of one depth, with only what that runs; see `any_depth_graph`."""
     recorder, images = Recorder(TRANSLATIONS), torch.zeros(1, 3, *size)
+    model = copy.deepcopy(model)
+    divide(model)
+    compute_only_chosen(model)
     static = model.at(depth)
     with torch.inference_mode(), recorder:
         recorder.input('images', images)
