@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
+import ctypes
 import hashlib
 import logging
+import mmap
 from pathlib import Path
 import tempfile
 
@@ -22,6 +24,7 @@ from anydepth_core.runtime.export.parts import tensors_of
 # Smaller ones are shapes and axes, which runtimes want to see in the graph.
 LEAST_BYTES = 1024
 ALIGNMENT = 64
+WEIGHTS = 'weights'
 
 
 @contextlib.contextmanager
@@ -44,6 +47,7 @@ def for_loading(model: ModelProto) -> Iterator[str | bytes]:
         yield source
     finally:
         if folder is not None:
+            _let_go(Path(folder.name) / WEIGHTS)
             folder.cleanup()
 
 
@@ -52,7 +56,7 @@ def _save(model: ModelProto, folder: Path) -> Path:
     places: dict[bytes, int] = {}
     result = ModelProto()
     result.CopyFrom(model)
-    with (folder / 'weights').open('wb') as file:
+    with (folder / WEIGHTS).open('wb') as file:
         for tensor in tensors_of(result.graph):
             raw = tensor.raw_data
             if len(raw) < LEAST_BYTES:
@@ -71,6 +75,20 @@ def _save(model: ModelProto, folder: Path) -> Path:
 def _refer(tensor: TensorProto, **place: int) -> None:
     tensor.ClearField('raw_data')
     tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key='location', value='weights')
+    tensor.external_data.add(key='location', value=WEIGHTS)
     for key, value in place.items():
         tensor.external_data.add(key=key, value=str(value))
+
+
+def _let_go(path: Path) -> None:
+    """Give back the memory of what of a file is mapped; a page that is read again comes back."""
+    maps = Path('/proc/self/maps')
+    if not maps.exists():
+        return
+    madvise = ctypes.CDLL(None).madvise
+    for line in maps.read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        # A page that can be written might hold what the file does not.
+        if fields[-1] == str(path) and 'w' not in fields[1]:
+            start, end = (int(each, 16) for each in fields[0].split('-'))
+            madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
