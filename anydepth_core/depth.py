@@ -86,9 +86,9 @@ class DepthSpace:
 
     @property
     def covering(self) -> tuple[Depth, ...]:
-        """Full, base, and two mixtures that together run both paths of every stage once more.
+        """Full, base, and two mixtures: all four ways of every two stages in a row.
 
-        Backends may run the extremes apart from all other depths: these run all there is.
+        Backends may run two stages in a row as one choice: these depths run all there is.
         """
         return (self.full, self.base, self.make(self.stages[::2]), self.make(self.stages[1::2]))
 

@@ -119,6 +119,9 @@ def test_covering_depths_run_both_paths_of_every_stage_beside_the_extremes(space
     for stage in space.stages:
         assert {depth[stage] for depth in mixtures} == {True, False}
     assert {depth.decoder_layers for depth in mixtures} == {space.decoder_layers}
+    for one, other in itertools.pairwise(space.stages):
+        assert {(depth[one], depth[other]) for depth in space.covering} == {
+            *itertools.product((True, False), repeat=2)}
 
 
 def test_extremes() -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import copy
 import json
+import mmap
 import pathlib
 import random
+import re
 
 import numpy as np
 import pytest
@@ -22,11 +24,12 @@ onnx = pytest.importorskip('onnx', reason='the package onnx is not installed')
 pytest.importorskip('onnxruntime', reason='the package onnxruntime is not installed')
 
 from anydepth_core.runtime.export import (  # noqa: E402
+    borders,
     check,
-    extremes,
     file,
     graph,
     one_kernel,
+    parts,
     recorder,
     unfold,
     weights_beside,
@@ -86,6 +89,14 @@ def test_weights_are_stored_once(exported, weights_file):
     # The rest are the scales of both paths, and in networks as small as these ones the nodes.
     weights = sum(len(each.raw_data) for each in loaded.graph.initializer)
     assert weights < 1.03 * sum(len(each.raw_data) for each in static.graph.initializer) + extras
+
+
+def test_no_map_is_split_by_channel(exported):
+    loaded, _ = file.read_onnx(exported)
+    splits = [attribute.i for each in graphs(loaded.graph) for node in each.node
+              if node.op_type == 'Split' for attribute in node.attribute
+              if attribute.name == 'axis']
+    assert splits and 1 not in splits
 
 
 def test_static_file_of_one_depth(weights_file, tmp_path, capsys):
@@ -169,37 +180,106 @@ def test_one_kernel_serves_both_paths(exported):
         assert_close(*(run.run(None, check.feeds_of(depth, images)) for run in runs), said)
 
 
-def test_full_and_base_are_graphs_without_choices(exported):
+def crossing(model):
+    """Return the bytes of what the choices of the outer graph read and make, nothing fixed."""
+    types = parts.types_of(model)
+    fixed, nodes = parts.fixed_and_others(model.graph)
+    constant = {name for node in fixed for name in node.output} | {
+        each.name for each in model.graph.initializer}
+    values = [types[name] for node in nodes if node.op_type == 'If'
+              for name in {*parts.reads_of(node)} - constant - {''} | {*node.output}]
+    return sum(np.prod(sides(each), dtype=int)
+               * onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type).itemsize
+               for each in values)
+
+
+@pytest.mark.parametrize('joined', ['where it is worth it', 'always', 'never'])
+def test_less_crosses_narrow_borders(exported, monkeypatch, joined):
     import onnxruntime
 
+    worth = {'always': 100, 'never': 0}
+    monkeypatch.setattr(borders, 'WORTH_JOINING', worth.get(joined, borders.WORTH_JOINING))
     loaded, said = file.read_onnx(exported)
-    depths = [said.depths.full, said.depths.base]
-    changed = extremes.with_extremes_apart(unfold.with_pixels(loaded), said.depths)
+    pixels = unfold.with_pixels(loaded)
+    changed = borders.with_narrow_borders(pixels)
     onnx.checker.check_model(changed, full_check=True)
-    ways = {each.name: each for each in graphs(changed.graph)}
-    assert not any(node.op_type == 'If' for name in ('full', 'base') for node in ways[name].node)
-    assert sum(node.op_type == 'If' for node in ways['any'].node) == sum(
-        node.op_type == 'If' for node in loaded.graph.node)
-    assert {each.name for each in changed.graph.initializer} == {
-        each.name for each in loaded.graph.initializer} | {'largest'}
-    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (loaded, changed)]
-    pixels = np.random.default_rng(0).integers(0, 256, sides(loaded.graph.input[0]), np.uint8)
-    rng = random.Random(2)
-    for name, depth, elsewhere in (('full', *depths), ('base', *depths[::-1])):
-        spoilt = copy.deepcopy(changed)
-        way = next(each for each in graphs(spoilt.graph) if each.name == name)
-        end = next(node for node in way.node if f'{name}.logits' in node.output)
-        end.op_type, end.input[:] = 'Add', [end.input[0], end.input[0]]
-        run = onnxruntime.InferenceSession(spoilt.SerializeToString())
-        for at, same in ((depth, False), (elsewhere, True), (said.depths.covering[2], True)):
-            feeds = check.feeds_of(at, pixels)
-            logits = (one.run(['logits'], feeds)[0] for one in (run, runs[1]))
-            assert np.array_equal(*logits) == same, (name, at)
-    other = [] if said.depths.decoder_layers is None else [
-        said.depths.parse(text) for text in ('full@1', 'base@1')]
-    for depth in (*depths, *other, *(said.depths.sample(rng) for _ in range(6))):
-        assert_close(*(run.run(None, check.feeds_of(depth, each)) for run, each in zip(
-            runs, (np.float32(pixels) / np.float32(255), pixels))), said)
+    assert joined == 'always' or crossing(changed) < crossing(pixels)
+    assert changed.graph.initializer == pixels.graph.initializer
+    first, *_ = (node for node in changed.graph.node if node.op_type == 'If')
+    assert 'images' in set(parts.reads_of(first))
+    # P2 and P3 as one choice of four ways; the tiny DETR's maps are smaller than images.
+    assert ([[node.op_type for node in way.node] for way in parts.graphs_of(first)]
+            == [['If']] * 2) == (joined == 'always' or (
+                joined != 'never' and said.decoding == 'nms'))
+    runs = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (pixels, changed)]
+    images = np.random.default_rng(0).integers(0, 256, sides(loaded.graph.input[0]), np.uint8)
+    rng = random.Random(3)
+    four = [said.depths.make(stages) for stages in ([], ['p2'], ['p3'], ['p2', 'p3'])]
+    logits = []
+    for depth in (*four, *said.depths.covering, *(said.depths.sample(rng) for _ in range(6))):
+        feeds = check.feeds_of(depth, images)
+        expected, found = (run.run(None, feeds) for run in runs)
+        assert_close(expected, found, said)
+        logits.append(found[0])
+    assert not any(np.array_equal(logits[0], other) for other in logits[1:4])
+
+
+def choice_of_maps(reader):
+    """Return a graph in which a choice reads a small map made large, as `reader` does."""
+    def way(name, operation):
+        return onnx.helper.make_graph(
+            [onnx.helper.make_node(operation, ['large'], [f'{name} out'])], name, [],
+            [onnx.helper.make_tensor_value_info(f'{name} out', 1, [1, 1, 8, 8])])
+
+    nodes = [onnx.helper.make_node('Resize', ['images', '', 'scales'], ['large'], mode='nearest'),
+             onnx.helper.make_node('If', ['flag'], ['chosen'], then_branch=way('yes', 'Relu'),
+                                   else_branch=way('no', 'Neg')),
+             onnx.helper.make_node('Add', ['chosen', reader], ['logits'])]
+    outer = onnx.helper.make_graph(
+        nodes, 'outer', [onnx.helper.make_tensor_value_info('images', 1, [1, 1, 4, 4]),
+                         onnx.helper.make_tensor_value_info('flag', 9, [])],
+        [onnx.helper.make_tensor_value_info('logits', 1, [1, 1, 8, 8])],
+        [onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), 'scales')])
+    return onnx.helper.make_model(outer, opset_imports=[onnx.helper.make_opsetid('', 20)],
+                                  ir_version=9)
+
+
+@pytest.mark.parametrize('reader, moves', [('chosen', True), ('large', False)])
+def test_what_others_read_too_stays_outside(reader, moves):
+    import onnxruntime
+
+    made = choice_of_maps(reader)
+    changed = borders.with_narrow_borders(made)
+    onnx.checker.check_model(changed, full_check=True)
+    assert ('Resize' in [node.op_type for node in changed.graph.node]) != moves
+    images = np.random.default_rng(0).standard_normal((1, 1, 4, 4), np.float32)
+    for flag in (True, False):
+        one, other = (onnxruntime.InferenceSession(each.SerializeToString()).run(
+            None, {'images': images, 'flag': np.array(flag)}) for each in (made, changed))
+        assert np.array_equal(one, other)
+
+
+def test_what_is_mapped_while_loading_is_let_go_and_comes_back(exported):
+    with weights_beside.for_loading(file.read_onnx(exported)[0]) as path:
+        weights = pathlib.Path(path).with_name(weights_beside.WEIGHTS)
+        content = weights.read_bytes()
+        with weights.open('rb') as opened:
+            read = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE)
+            changed = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ | mmap.PROT_WRITE,
+                                flags=mmap.MAP_PRIVATE)
+        assert read[:] == content
+        changed[0] = content[0] ^ 1
+        assert resident_kilobytes(weights, 'r--p') >= len(content) // 1024
+    assert resident_kilobytes(weights, 'r--p') == 0
+    assert changed[0] == content[0] ^ 1 and changed[1:] == content[1:]
+    assert read[:] == content
+
+
+def resident_kilobytes(path, kind):
+    entries = re.split(r'(?m)^(?=[0-9a-f]+-[0-9a-f]+ )',
+                       pathlib.Path('/proc/self/smaps').read_text())
+    return sum(int(re.search(r'(?m)^Rss: +([0-9]+)', each)[1]) for each in entries
+               if str(path) in each and f' {kind} ' in each.partition('\n')[0])
 
 
 def test_equal_weights_lie_at_one_place_while_they_are_loaded(exported):

@@ -19,8 +19,8 @@ from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.backends.base import as_batch, loading
 from anydepth_core.runtime.cores import thread_count
+from anydepth_core.runtime.export.borders import with_narrow_borders
 from anydepth_core.runtime.export.check import feeds_of
-from anydepth_core.runtime.export.extremes import with_extremes_apart
 from anydepth_core.runtime.export.unfold import with_local_constants, with_pixels
 from anydepth_core.runtime.export.weights_beside import for_loading
 from anydepth_core.runtime.network import Network
@@ -41,7 +41,7 @@ class OnnxRuntimeBackend:
             raise BackendError(f"backend 'onnxruntime' on {kind} computes in 'fp32' "
                                f"('fp16' with tensorrt), not {precision!r}")
         self.precision = precision
-        # Extremes apart, and bytes as input, were measured on CPUs only.
+        # Bytes as input and narrow borders were measured on CPUs only.
         self._bytes = kind == 'cpu'
         options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
@@ -49,7 +49,7 @@ class OnnxRuntimeBackend:
         graph = network.onnx
         with loading('ONNX Runtime'):
             if self._bytes:
-                graph = with_extremes_apart(with_pixels(graph), network.depths)
+                graph = with_narrow_borders(with_pixels(graph))
             self._session = open_session(graph, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
             raise BackendError(f'device {device!r} cannot be used: ONNX Runtime failed to load '

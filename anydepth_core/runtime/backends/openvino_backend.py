@@ -18,6 +18,7 @@ from anydepth_core.errors import BackendError
 from anydepth_core.models.base import RawPredictions
 from anydepth_core.runtime.backends.base import as_batch, loading
 from anydepth_core.runtime.cores import thread_count
+from anydepth_core.runtime.export.borders import with_narrow_borders
 from anydepth_core.runtime.export.check import feeds_of
 from anydepth_core.runtime.export.one_kernel import with_one_kernel
 from anydepth_core.runtime.export.unfold import with_pixels, with_planes_last
@@ -73,6 +74,8 @@ def _compiled(graph: onnx.ModelProto, device: str, config: dict[str, Any],
     # Half precision has not the range for what one kernel of two scales needs.
     if device == 'CPU' and config['INFERENCE_PRECISION_HINT'] != PRECISIONS['fp16']:
         graph = with_one_kernel(graph)
+    if device == 'CPU':
+        graph = with_narrow_borders(graph)
     with for_loading(with_planes_last(graph)) as source:
         model = core().read_model(source, *([] if isinstance(source, str) else [b'']))
         return core().compile_model(model, device, config)

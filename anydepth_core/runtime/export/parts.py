@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
+import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -66,3 +67,13 @@ def tensors_of(graph: GraphProto) -> Iterator[TensorProto]:
         yield from (attribute.t for attribute in node.attribute if attribute.HasField('t'))
         for inner in graphs_of(node):
             yield from tensors_of(inner)
+
+def types_of(model: ModelProto) -> dict[str, ValueInfoProto]:
+    """Return type and shape of every value of the outer graph."""
+    light = ModelProto()
+    light.CopyFrom(model)
+    for tensor in tensors_of(light.graph):
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
+            tensor.ClearField('raw_data')  # no shape hangs on it, and inference copies the model
+    graph = onnx.shape_inference.infer_shapes(light).graph
+    return {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}

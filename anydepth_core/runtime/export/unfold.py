@@ -10,7 +10,6 @@ that uses them.
 from __future__ import annotations
 
 import numpy as np
-import onnx
 from onnx import (
     GraphProto,
     ModelProto,
@@ -26,7 +25,7 @@ from anydepth_core.runtime.export.parts import (
     graphs_of,
     reads_of,
     renamed,
-    tensors_of,
+    types_of,
     values_of,
 )
 
@@ -73,17 +72,14 @@ def with_planes_last(model: ModelProto) -> ModelProto:
     border of an `If` as its shape says.
     """
     result = with_local_constants(model)
-    types = _types(result)
+    types = types_of(result)
     choices = [node for node in result.graph.node if node.op_type == 'If']
     given = {each.name for each in result.graph.input} | {
         name for node in choices for name in node.output}
     read = {name for node in choices for name in reads_of(node)}
     maps = {name for name in given | read if name in types and _is_map(types[name])}
-    for way in (way for node in choices for way in graphs_of(node)):
-        _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
-        ends = [_turned(each) for each in way.output]
-        way.ClearField('output')
-        way.output.extend(ends)
+    for choice in choices:
+        _turn_ways(choice, maps)
     _hand_over(result.graph, maps & given, maps - given)
     inputs = [_turned(each) for each in result.graph.input]
     result.graph.ClearField('input')
@@ -113,6 +109,17 @@ def _localise(graph: GraphProto, constants: dict[str, TensorProto], prefix: str 
     for name, local in names.items():
         graph.initializer.add().CopyFrom(constants[name])
         graph.initializer[-1].name = local
+
+
+def _turn_ways(choice: NodeProto, maps: set[str]) -> None:
+    """Let the ways of a choice, and of choices inside them, read `maps` and end planes last."""
+    for way in graphs_of(choice):
+        for inner in (node for node in way.node if node.op_type == 'If'):
+            _turn_ways(inner, maps)
+        _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
+        ends = [_turned(each) for each in way.output]
+        way.ClearField('output')
+        way.output.extend(ends)
 
 
 def _hand_over(graph: GraphProto, incoming: set[str], outgoing: set[str]) -> None:
@@ -162,14 +169,3 @@ def _turned(value: ValueInfoProto) -> ValueInfoProto:
     sides = [each.dim_value for each in value.type.tensor_type.shape.dim]
     return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type,
                                          [sides[index] for index in PLANES_LAST])
-
-
-def _types(model: ModelProto) -> dict[str, ValueInfoProto]:
-    """Return type and shape of every value of the outer graph."""
-    light = ModelProto()
-    light.CopyFrom(model)
-    for tensor in tensors_of(light.graph):
-        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
-            tensor.ClearField('raw_data')  # no shape hangs on it, and inference copies the model
-    graph = onnx.shape_inference.infer_shapes(light).graph
-    return {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
