@@ -4,7 +4,7 @@
 
 Everything is timed in turn in one run, so that ratios hold on a machine that is not quiet:
 
-- every backend at full and at base, beside the plain static export of the same depth;
+- every backend at full and at base, or at `--depths`, beside the static export of each;
 - frames that switch between full and base, beside frames that do not;
 - preprocessing and decoding, beside the network;
 - the memory of one session of all depths, beside a static one, and its growth;
@@ -41,6 +41,8 @@ def main() -> int:
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--backends', nargs='+', help='default: all that are installed')
     parser.add_argument('--parts', nargs='+', default=PARTS, choices=PARTS)
+    parser.add_argument('--depths', nargs='+', default=('full', 'base'), metavar='DEPTH',
+                        help='of the times (default: full base)')
     parser.add_argument('--json', type=Path, metavar='FILE')
     args = parser.parse_args()
     share_cores()
@@ -59,7 +61,7 @@ def main() -> int:
     for name in args.models:
         found = {'model': name}
         if 'times' in args.parts:
-            found |= cases.times(name, size, backends, args.frames)
+            found |= cases.times(name, size, backends, args.frames, args.depths)
         if 'file' in args.parts:
             found['file'] = cases.file_sizes(name, size)
         for backend in backends:
@@ -82,7 +84,7 @@ def show(found: dict) -> None:
     print(f'\n{found["model"]}')
     for name, row in found.get('ms', {}).items():
         print(f'  {name:32}' + ''.join(f'{key} {value:8.1f}  ' for key, value in row.items()))
-    if 'ms' in found:
+    if 'full' in found.get('gflops', {}):
         best = min((row['min'], name) for name, row in found['ms'].items()
                    if name.endswith(' full') and 'static' not in name)
         reached = found['gflops']['full'] / best[0] * 1e3

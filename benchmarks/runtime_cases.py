@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import importlib
 import itertools
 import json
@@ -13,6 +13,7 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -26,7 +27,7 @@ from anydepth_core.models.model_info import ModelInfo
 from anydepth_core.models.registry import create_model
 from anydepth_core.runtime.backends import open_backend
 from anydepth_core.runtime.cores import thread_count
-from anydepth_core.runtime.network import Network, of_model
+from anydepth_core.runtime.network import Network, of_model, open_network
 
 Run = Callable[[], object]
 # What the camera of `phases` sends, and where that is the network's own size, the other.
@@ -76,24 +77,34 @@ def with_graph(network: Network) -> Network:
                    loaded=network.loaded, graph=graph)
 
 
-def static_run(backend: str, network: Network, depth: Depth, images: np.ndarray) -> Run | None:
-    """Return one frame of the plain static export of one depth; None where there is no such."""
-    if backend == 'torch':
-        return None
-    from anydepth_core.runtime.export.graph import static_graph
+def write_files(network: Network, folder: Path, depths: Iterable[Depth]) -> dict[str, Path]:
+    """Write the file of all depths, 'any', and the static export of each of `depths`, by name."""
+    from anydepth_core.runtime.export.file import describe, write_onnx
+    from anydepth_core.runtime.export.graph import any_depth_graph, static_graph
 
-    graph = static_graph(network.model, depth, network.info.input_size, {}).SerializeToString()
+    model, size = network.model, network.info.input_size
+    said = describe(model, network.info, network.weights_hash).metadata()
+    graphs = {'any': any_depth_graph(model, size, said),
+              **{str(depth): static_graph(model, depth, size, said) for depth in depths}}
+    files = {name: folder / f'{name}.onnx' for name in graphs}
+    for name, graph in graphs.items():
+        write_onnx(files[name], graph)
+    return files
+
+
+def static_run(backend: str, file: Path, images: np.ndarray) -> Run:
+    """Return one frame of the file of one depth, opened as any other."""
     if backend == 'onnxruntime':
         import onnxruntime
 
         from anydepth_core.runtime.backends.onnx_backend import session_options
 
-        session = onnxruntime.InferenceSession(graph, session_options(),
+        session = onnxruntime.InferenceSession(str(file), session_options(),
                                                providers=['CPUExecutionProvider'])
         return lambda: session.run(None, {'images': images})
     from anydepth_core.runtime.backends.openvino_backend import core
 
-    request = core().compile_model(core().read_model(graph, b''), 'CPU', {
+    request = core().compile_model(str(file), 'CPU', {
         'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_NUM_THREADS': thread_count(), 'ENABLE_CPU_PINNING': False,
     }).create_infer_request()
@@ -135,25 +146,27 @@ def product_gflops(size: int = 2048, rounds: int = 8) -> float:
 
 
 def times(name: str, size: tuple[int, int], backends: Sequence[str], frames: int,
-          ) -> dict[str, Any]:
-    """Time one model at full and base on every backend, beside the static export."""
-    network = with_graph(network_of(name, size)) if backends != ['torch'] else network_of(
-        name, size)
+          depths: Sequence[str]) -> dict[str, Any]:
+    """Time one model at some depths on every backend, beside their static exports."""
+    network = network_of(name, size)
+    chosen = {text: network.depths.resolve(text) for text in depths}
     pixels = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
     planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32) / 255
-    depths = {'full': network.depths.full, 'base': network.depths.base}
     runs: dict[str, Run] = {}
-    for backend in backends:
-        runner = open_backend(backend, network, device='cpu', precision='fp32')
-        images = runner.upload(pixels)
-        for text, depth in depths.items():
-            runs[f'{backend} {text}'] = lambda runner=runner, images=images, depth=depth: (
-                runner.run(images, depth))
-            static = static_run(backend, network, depth, planes)
-            if static is not None:
-                runs[f'{backend} static {text}'] = static
-    taken = alternate(runs, frames)
-    gflops = {text: count_gflops(network.model, depth, size) for text, depth in depths.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_files(network, Path(folder), chosen.values())
+        for backend in backends:
+            opened = network if backend == 'torch' else open_network(files['any'])
+            runner = open_backend(backend, opened, device='cpu', precision='fp32')
+            images = runner.upload(pixels)
+            for text, depth in chosen.items():
+                runs[f'{backend} {text}'] = lambda runner=runner, images=images, depth=depth: (
+                    runner.run(images, depth))
+                if backend != 'torch':
+                    runs[f'{backend} static {text}'] = static_run(backend, files[str(depth)],
+                                                                  planes)
+        taken = alternate(runs, frames)
+    gflops = {text: count_gflops(network.model, depth, size) for text, depth in chosen.items()}
     return {'model': name, 'size': list(size), 'gflops': gflops,
             'product_gflops': product_gflops(),
             'ms': {key: summary(values) for key, values in taken.items()},
@@ -166,14 +179,16 @@ def _ratios(taken: Mapping[str, Sequence[float]], backends: Sequence[str],
     def ratio(one: str, other: str) -> float:
         return statistics.median(a / b for a, b in zip(taken[one], taken[other]))
 
-    ratios = {'base / full, GFLOPs': gflops['base'] / gflops['full']}
+    extremes = {'full', 'base'} <= gflops.keys()
+    ratios = {'base / full, GFLOPs': gflops['base'] / gflops['full']} if extremes else {}
     for backend in backends:
-        ratios[f'{backend} base / full'] = ratio(f'{backend} base', f'{backend} full')
+        if extremes:
+            ratios[f'{backend} base / full'] = ratio(f'{backend} base', f'{backend} full')
         for text in gflops:
             if f'{backend} static {text}' in taken:
                 ratios[f'{backend} any / static, {text}'] = ratio(
                     f'{backend} {text}', f'{backend} static {text}')
-            if backend != 'torch' and 'torch full' in taken:
+            if backend != 'torch' and 'torch' in backends:
                 ratios[f'{backend} / torch, {text}'] = ratio(f'{backend} {text}', f'torch {text}')
     return ratios
 
@@ -241,14 +256,17 @@ def phases(name: str, size: tuple[int, int], backend: str, frames: int) -> dict[
 def memory(name: str, size: tuple[int, int], backend: str, frames: int) -> dict[str, float]:
     """Compare resident memory: one static session, all depths, and its growth.
 
-    Each is a process of its own, that reads the graph from a file and forgets PyTorch's model.
+    Each is a process of its own that opens a file.
     """
     found = {}
-    for kind in ('static', 'any'):
-        command = [sys.executable, str(Path(__file__).with_name('runtime_memory.py')), kind, name,
-                   str(size[0]), str(size[1]), backend, str(frames)]
-        found[kind] = json.loads(subprocess.run(command, check=True, capture_output=True,
-                                                text=True).stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        network = network_of(name, size)
+        files = write_files(network, Path(folder), [network.depths.full])
+        for kind, file in {'static': files['full'], 'any': files['any']}.items():
+            command = [sys.executable, str(Path(__file__).with_name('runtime_memory.py')), kind,
+                       str(file), str(size[0]), str(size[1]), backend, str(frames)]
+            found[kind] = json.loads(subprocess.run(command, check=True, capture_output=True,
+                                                    text=True).stdout)
     return {'static_mb': found['static']['after_mb'], 'any_mb': found['any']['after_mb'],
             'any / static': found['any']['after_mb'] / found['static']['after_mb'],
             'growth_mb': found['any']['growth_mb']}
