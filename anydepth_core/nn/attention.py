@@ -55,7 +55,8 @@ class AreaAttention(nn.Module):
     def _by_head(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B areas, heads, H W / areas, head channels).
 
-        By way of planes last; so runtimes hold maps, and a pixel's channels of a head stay together.
+        By way of planes last: so runtimes hold maps, and a pixel's channels of a head stay
+        together.
         """
         rows = x.permute(0, 2, 3, 1).unflatten(3, (self.heads, HEAD_CHANNELS)).flatten(1, 2)
         return rows.unflatten(1, (self.areas, -1)).flatten(0, 1).transpose(1, 2)

@@ -175,7 +175,7 @@ def doubled(x: Tensor) -> Tensor:
 
 
 def divide(model: nn.Module) -> None:
-    """Divide, in place, what is divisible; parts of a kernel that modules share are shared, too."""
+    """Divide, in place, what is divisible; a kernel that modules share is shared in parts."""
     kernels: dict[Tensor, list[Any]] = {}
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if isinstance(module, Divisible):

@@ -11,6 +11,7 @@ only the other reads can be one choice of four ways. Both are done where less cr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 import math
 
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
@@ -28,13 +29,14 @@ WORTH_JOINING = 2 / 3
 
 
 def with_narrow_borders(model: ModelProto) -> ModelProto:
-    """Return a model of all depths with less to cross; constants must lie outside of choices."""
+    """Return a model of all depths in which less crosses; no choice may hold constants."""
     result = ModelProto()
     result.CopyFrom(model)
     fixed, nodes = fixed_and_others(result.graph)
     constants = {each.name for each in result.graph.initializer}
     constants.update(name for node in fixed for name in node.output)
-    outer = _Outer(nodes, constants, types_of(result), {each.name for each in result.graph.output})
+    outer = _Outer([_Step.of(node) for node in nodes], constants, types_of(result),
+                   {each.name for each in result.graph.output})
     for choice in outer.choices():
         outer.take_in(choice)
     choices = outer.choices()
@@ -42,75 +44,96 @@ def with_narrow_borders(model: ModelProto) -> ModelProto:
         first, second, *others = choices
         choices = others if outer.join(first, second) else choices[1:]
     result.graph.ClearField('node')
-    result.graph.node.extend([*fixed, *outer.nodes])
+    result.graph.node.extend([*fixed, *(step.node for step in outer.steps)])
     return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """A node, and what it or the graphs inside it read from around it."""
+
+    node: NodeProto
+    reads: set[str]
+
+    @classmethod
+    def of(cls, node: NodeProto) -> _Step:
+        return cls(node, {name for name in reads_of(node) if name})
 
 
 class _Outer:
     """The nodes of a graph that depend on its inputs, in the order in which they run."""
 
-    def __init__(self, nodes: Sequence[NodeProto], constants: set[str],
-                 types: dict[str, ValueInfoProto], results: set[str]) -> None:
-        self.nodes = list(nodes)
+    def __init__(self, steps: list[_Step], constants: set[str], types: dict[str, ValueInfoProto],
+                 results: set[str]) -> None:
+        self.steps = steps
         self._constants = constants
         self._types = types
         self._results = results
 
-    def choices(self) -> list[NodeProto]:
-        """Return the nodes that are choices."""
-        return [node for node in self.nodes if node.op_type == 'If']
+    def choices(self) -> list[_Step]:
+        """Return the steps that are choices."""
+        return [step for step in self.steps if step.node.op_type == 'If']
 
-    def take_in(self, choice: NodeProto) -> None:
+    def take_in(self, choice: _Step) -> None:
         """Move into both ways of a choice what it alone reads, as far as less crosses then."""
         own = self._read_by_none_but(choice)
         groups = [_with_readers(own[start:]) for start in range(len(own))]
-        best = min([[], *groups], key=lambda group: self._bytes(self._reads([*group, choice])))
-        for way in graphs_of(choice):
-            nodes = [renamed(node, {}) for node in (*best, *way.node)]
+        best = min([[], *groups], key=lambda group: self._bytes(_coming_in([*group, choice])))
+        for way in graphs_of(choice.node):
+            nodes = [renamed(node, {}) for node in (*(step.node for step in best), *way.node)]
             way.ClearField('node')
             way.node.extend(nodes)
-        self._remove(best)
+        self.steps[self.steps.index(choice)] = _Step.of(choice.node)
+        self.steps = [step for step in self.steps if step not in best]
 
-    def join(self, first: NodeProto, second: NodeProto) -> bool:
+    def join(self, first: _Step, second: _Step) -> bool:
         """Make two choices one where much crosses between them; tell whether it was done."""
-        start, end = (_index(self.nodes, node) for node in (first, second))
-        if set(first.output) & _all_reads(self.nodes[start + 1:end]):
+        start, end = self.steps.index(first), self.steps.index(second)
+        if any(step.reads.intersection(first.node.output) for step in self.steps[start + 1:end]):
             return False
-        wanted = _all_reads(self.nodes[end + 1:]) | self._results
-        made = [*first.output, *second.output]
-        joined = _joined(first, second, [self._types[name] for name in made if name in wanted])
-        apart = [*self._reads([first]), *self._reads([second]), *made]
+        wanted = self._results.union(*(step.reads for step in self.steps[end + 1:]))
+        made = [*first.node.output, *second.node.output]
+        kept = [name for name in made if name in wanted]
+        apart = self._bytes([*first.reads, *second.reads, *made])
         # One choice lies in the other, so what is left crosses two borders.
-        if (2 * self._bytes([*self._reads([joined]), *joined.output])
-                > WORTH_JOINING * self._bytes(apart)):
+        if 2 * self._bytes([*_coming_in([first, second]), *kept]) > WORTH_JOINING * apart:
             return False
-        self.nodes[end] = joined
-        self._remove([first])
+        self.steps[end] = _Step.of(_joined(first.node, second.node,
+                                           [self._types[name] for name in kept]))
+        del self.steps[start]
         return True
 
-    def _read_by_none_but(self, choice: NodeProto) -> list[NodeProto]:
-        """Return the nodes of whose results nothing but the ways of a choice comes to know."""
-        found, elsewhere = [], self._results | set(choice.input)
-        for node in reversed(self.nodes):
-            if node is choice:
+    def _read_by_none_but(self, choice: _Step) -> list[_Step]:
+        """Return the steps of whose results nothing but the ways of a choice comes to know."""
+        found, elsewhere = [], self._results | set(choice.node.input)
+        for step in reversed(self.steps):
+            if step is choice:
                 continue
-            if node.op_type == 'If' or elsewhere.intersection(node.output):
-                elsewhere.update(reads_of(node))
+            if step.node.op_type == 'If' or elsewhere.intersection(step.node.output):
+                elsewhere |= step.reads
             else:
-                found.append(node)
+                found.append(step)
         return found[::-1]
-
-    def _reads(self, nodes: Sequence[NodeProto]) -> set[str]:
-        """Return what nodes read that none of them makes; no constants."""
-        made = {name for node in nodes for name in node.output}
-        return _all_reads(nodes) - made - self._constants - {''}
 
     def _bytes(self, names: Iterable[str]) -> float:
         return sum(_size(self._types[name]) if name in self._types else math.inf
-                   for name in names)
+                   for name in names if name not in self._constants)
 
-    def _remove(self, nodes: Sequence[NodeProto]) -> None:
-        self.nodes = [node for node in self.nodes if not any(node is each for each in nodes)]
+
+def _coming_in(steps: Sequence[_Step]) -> set[str]:
+    """Return what steps read that none of them makes."""
+    made = {name for step in steps for name in step.node.output}
+    return {name for step in steps for name in step.reads} - made
+
+
+def _with_readers(steps: Sequence[_Step]) -> list[_Step]:
+    """Return the first of steps and all the others that depend on it."""
+    found, made = [steps[0]], set(steps[0].node.output)
+    for step in steps[1:]:
+        if made & step.reads:
+            found.append(step)
+            made.update(step.node.output)
+    return found
 
 
 def _joined(first: NodeProto, second: NodeProto, outputs: Sequence[ValueInfoProto]) -> NodeProto:
@@ -134,24 +157,6 @@ def _in_a_row(one: GraphProto, made_by_one: Sequence[str], other: GraphProto,
     return helper.make_graph([*one.node, *(renamed(node, local) for node in other.node)],
                              f'{one.name}, {other.name}', [],
                              [_named(each, ends[each.name]) for each in outputs])
-
-
-def _with_readers(nodes: Sequence[NodeProto]) -> list[NodeProto]:
-    """Return the first of nodes and all the others that depend on it."""
-    found, made = [nodes[0]], set(nodes[0].output)
-    for node in nodes[1:]:
-        if made.intersection(node.input):
-            found.append(node)
-            made.update(node.output)
-    return found
-
-
-def _all_reads(nodes: Iterable[NodeProto]) -> set[str]:
-    return {name for node in nodes for name in reads_of(node)}
-
-
-def _index(nodes: Sequence[NodeProto], wanted: NodeProto) -> int:
-    return next(index for index, node in enumerate(nodes) if node is wanted)
 
 
 def _named(value: ValueInfoProto, name: str) -> ValueInfoProto:
