@@ -86,9 +86,10 @@ class DepthSpace:
 
     @property
     def covering(self) -> tuple[Depth, ...]:
-        """Full, base, and two mixtures: all four ways of every two stages in a row.
+        """Full, base, and two mixtures, to run all that a backend may have.
 
-        Backends may run two stages in a row as one choice: these depths run all there is.
+        Between them every two neighbouring stages run in all four combinations, so where two are
+        one choice all ways of that have run.
         """
         return (self.full, self.base, self.make(self.stages[::2]), self.make(self.stages[1::2]))
 

@@ -154,7 +154,8 @@ def times(name: str, size: tuple[int, int], backends: Sequence[str], frames: int
     planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32) / 255
     runs: dict[str, Run] = {}
     with tempfile.TemporaryDirectory() as folder:
-        files = write_files(network, Path(folder), chosen.values())
+        files = {} if backends == ['torch'] else write_files(network, Path(folder),
+                                                             chosen.values())
         for backend in backends:
             opened = network if backend == 'torch' else open_network(files['any'])
             runner = open_backend(backend, opened, device='cpu', precision='fp32')

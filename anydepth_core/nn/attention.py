@@ -44,13 +44,19 @@ class AreaAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to the same shape."""
-        # Each of x's shape, its channels grouped by head.
-        query, key, value = ((*self.query_key(x), self.value(x)) if self.layout == 'turbo'
-                             else self.query_key_value(x))
+        query, key, value = self._query_key_value(x)
         mixed = functional.scaled_dot_product_attention(
             self._by_head(query), self._by_head(key), self._by_head(value))
         planes_last = mixed.transpose(1, 2).reshape(x.permute(0, 2, 3, 1).shape)
         return self.project(planes_last.permute(0, 3, 1, 2) + self.position(value))
+
+    def _query_key_value(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return three (B, channels, H, W) maps whose channels are grouped by head."""
+        if self.layout == 'turbo':
+            query, key = self.query_key(x)
+            return query, key, self.value(x)
+        query, key, value = self.query_key_value(x)
+        return query, key, value
 
     def _by_head(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B areas, heads, H W / areas, head channels).

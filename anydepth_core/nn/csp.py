@@ -100,7 +100,10 @@ class Csp(nn.Module):
         self.gamma = nn.Parameter(torch.full((channels_out,), 0.01)) if residual else None
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Map what `enter` maps to (B, hidden, H, W) to (B, channels_out, H, W)."""
+        """Map what `enter` reads to (B, channels_out, H, W), the size of what that makes.
+
+        With `residual` that is one map (B, channels_out, H, W).
+        """
         entered = self.enter(*inputs)
         outputs = list(entered) if isinstance(entered, tuple) else [entered]
         for block in self.blocks:

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from anydepth_core.nn.conv import ConvNorm, Norm
+from anydepth_core.nn.maps import doubled, joined
 
 
 class Divisible(ConvNorm):
@@ -164,18 +164,11 @@ class DoubledSum(nn.Module):
         return x if self.activation is None else self.activation(x)
 
 
-def joined(deeper: Tensor, beside: Tensor) -> Tensor:
-    """Return (B, C1, H, W), doubled, and (B, C2, 2 H, 2 W) as (B, C1 + C2, 2 H, 2 W)."""
-    return torch.cat((doubled(deeper), beside), dim=1)
-
-
-def doubled(x: Tensor) -> Tensor:
-    """Return a map (B, C, H, W) with each pixel four times: (B, C, 2 H, 2 W)."""
-    return functional.interpolate(x, scale_factor=2.0, mode='nearest')
-
-
 def divide(model: nn.Module) -> None:
-    """Divide, in place, what is divisible; a kernel that modules share is shared in parts."""
+    """Divide, in place, what is divisible inside `model`, for inference.
+
+    A kernel that modules share is shared in parts. Norms must be batch norms.
+    """
     kernels: dict[Tensor, list[Any]] = {}
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if isinstance(module, Divisible):
@@ -190,7 +183,8 @@ def divide(model: nn.Module) -> None:
 def _part(kernel: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *,
           eps: float, activation: nn.Module | None = None) -> ConvNorm:
     part = ConvNorm(kernel.shape[1], len(kernel), activation=activation,
-                    norm=lambda channels: nn.BatchNorm2d(channels, eps=eps))
+                    norm=lambda channels: nn.BatchNorm2d(channels, eps=eps)).to(kernel).eval()
     part.load_state_dict({'conv.weight': kernel, 'norm.weight': scale, 'norm.bias': shift,
-                          'norm.running_mean': mean, 'norm.running_var': variance}, strict=False)
-    return part.eval().to(kernel.device)
+                          'norm.running_mean': mean, 'norm.running_var': variance,
+                          'norm.num_batches_tracked': torch.tensor(0)})
+    return part

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from anydepth_core.models.base import two_path_stages
 from anydepth_core.models.registry import create_model
 from anydepth_core.nn.conv import fuse
 from anydepth_core.nn.divided import (
@@ -80,7 +81,7 @@ def test_join_is_the_same_in_every_form(activation):
         torch.testing.assert_close(outputs(form, deeper, beside)[0], expected)
 
 
-@pytest.mark.parametrize('name', ['anydepth-yolo-tiny', 'anydepth-yolo-n'])
+@pytest.mark.parametrize('name', ['anydepth-yolo-tiny', 'anydepth-yolo-n-ultralytics'])
 def test_a_divided_network_shares_what_it_shared(name):
     model = lively(create_model(name))
     divided = copy.deepcopy(model)
@@ -92,17 +93,19 @@ def test_a_divided_network_shares_what_it_shared(name):
         return {id(each): each.numel() for each in network.parameters() if each.dim() == 4}
 
     assert sum(kernels(divided).values()) == sum(kernels(model).values())
+    for stage in two_path_stages(divided).values():
+        full = dict(stage.full.named_parameters())
+        tied = [(full[name], each) for name, each in stage.essential.named_parameters()
+                if each.dim() == 4 and name in full and full[name].shape == each.shape]
+        assert tied and all(one is other for one, other in tied)
     images = torch.rand(1, 3, 64, 96)
     for depth in model.depths.covering:
         for one, other in zip(outputs(model, images, depth), outputs(divided, images, depth)):
             torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
 
 
-def test_the_original_keeps_its_kernels():
-    module = lively(SplitConvNorm(4, 8, 2))
-    before = module.conv.weight.clone()
-    parts = module.parts()
-    with torch.no_grad():
-        for part in parts:
-            part.conv.weight += 1
-    assert module.conv.weight.equal(before)
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float16])
+def test_parts_are_of_the_type_of_the_whole(dtype):
+    divided = nn.Sequential(SplitConvNorm(4, 8, 2)).to(dtype)
+    divide(divided)
+    assert {each.dtype for each in divided.parameters()} == {dtype}

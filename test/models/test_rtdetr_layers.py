@@ -15,7 +15,12 @@ from anydepth_core.depth import DepthSpace
 from anydepth_core.models.rtdetr import CONFIGS
 from anydepth_core.models.rtdetr.backbone import ResidualBlock
 from anydepth_core.models.rtdetr.neck import CspRep, HybridNeck
-from anydepth_core.models.rtdetr.selection import QuerySelection, anchors, inverse_sigmoid
+from anydepth_core.models.rtdetr.selection import (
+    QuerySelection,
+    anchors,
+    compute_only_chosen,
+    inverse_sigmoid,
+)
 from anydepth_core.nn.deformable import DeformableAttention, sample_pyramid
 from anydepth_core.nn.position import sine_positions
 from anydepth_core.nn.stage import two_paths
@@ -135,6 +140,23 @@ def test_query_selection_takes_the_best_places() -> None:
             torch.testing.assert_close(selected.queries[b], content[best])
             torch.testing.assert_close(selected.logits[b], logits[best])
             torch.testing.assert_close(selected.boxes[b], boxes[best])
+
+
+def test_boxes_of_chosen_places_alone_are_the_same() -> None:
+    torch.manual_seed(0)
+    selection = QuerySelection(dim=16, num_classes=3, count=20)
+    for each in selection.parameters():
+        nn.init.normal_(each)
+    network = nn.Sequential(selection)
+    memory, shapes = torch.randn(2, 84, 16), ((8, 8), (4, 4), (2, 2))
+    expected = selection(memory, shapes)
+    calls: list[int] = []
+    selection.box_head.register_forward_hook(lambda _, inputs, __: calls.append(
+        inputs[0].shape[1]))
+    compute_only_chosen(network)
+    for one, other in zip(selection(memory, shapes), expected, strict=True):
+        torch.testing.assert_close(one, other)
+    assert calls == [20] and not QuerySelection(16, 3, 20).only_chosen
 
 
 def test_inverse_sigmoid() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from runtime_models import NAMES, lively_model
 
+from anydepth_core.cli import main
 from anydepth_core.models.weights import ModelInfo, save_weights
 from anydepth_core.runtime.detector import Detector
 
@@ -23,3 +24,10 @@ def weights_file(request, tmp_path_factory):
 @pytest.fixture(scope='session')
 def detector(weights_file):
     return Detector.open(weights_file, backend='torch', device='cpu')
+
+
+@pytest.fixture(scope='session')
+def exported(weights_file, tmp_path_factory):
+    target = tmp_path_factory.mktemp('export') / 'all.onnx'
+    assert main(['export', str(weights_file), str(target)]) == 0
+    return target

@@ -11,8 +11,10 @@ from runtime_models import NAMES, KnownBoxes, detector_of
 import torch
 
 from anydepth_core.errors import AnyDepthError, BackendError, DepthError, ImageError, WeightsError
+from anydepth_core.models.rtdetr.selection import QuerySelection
 from anydepth_core.models.weights import load_weights
 from anydepth_core.runtime.backends import Row, cpu_convolutions, open_backend
+from anydepth_core.runtime.backends.torch_backend import TorchBackend
 from anydepth_core.runtime.detector import Detector
 from anydepth_core.runtime.devices import available_devices
 from anydepth_core.runtime.network import open_network
@@ -184,6 +186,14 @@ def test_packed_convolutions_equal_plain_ones():
             for batch, side in ((1, 40), (1, 40), (3, 24)):  # laid out in the first call
                 x = torch.randn(batch, channels, side, side).to(memory_format=torch.channels_last)
                 torch.testing.assert_close(packed(x), plain(x), atol=1e-5, rtol=1e-5)
+
+
+def test_pytorch_computes_boxes_of_chosen_places_alone(weights_file):
+    opened = open_network(weights_file)
+    runner = TorchBackend(opened, device='cpu', precision='fp32')
+    for model, only in ((runner._model, True), (opened.model, False)):
+        found = {each.only_chosen for each in model.modules() if isinstance(each, QuerySelection)}
+        assert found == ({only} if opened.depths.decoder_layers else set())
 
 
 def test_bf16_is_close(weights_file, detector):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from anydepth_core.depth import Depth
 from anydepth_core.models.rtdetr.config import DetrConfig
 from anydepth_core.nn.conv import ConvNorm, RepConv
-from anydepth_core.nn.divided import joined
+from anydepth_core.nn.maps import joined
 from anydepth_core.nn.position import sine_positions
 from anydepth_core.nn.stage import two_paths
 from anydepth_core.nn.transformer import EncoderLayer

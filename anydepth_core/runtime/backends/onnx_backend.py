@@ -42,13 +42,13 @@ class OnnxRuntimeBackend:
                                f"('fp16' with tensorrt), not {precision!r}")
         self.precision = precision
         # Bytes as input and narrow borders were measured on CPUs only.
-        self._bytes = kind == 'cpu'
+        self._on_cpu = kind == 'cpu'
         options = session_options()
         # Planning a frame's memory as one block keeps the blocks of the first frames as well.
         options.enable_mem_pattern = False
         graph = network.onnx
         with loading('ONNX Runtime'):
-            if self._bytes:
+            if self._on_cpu:
                 graph = with_narrow_borders(with_pixels(graph))
             self._session = open_session(graph, options, _providers(kind, index, precision))
         if self._session.get_providers()[0] != PROVIDERS[kind]:
@@ -62,7 +62,7 @@ class OnnxRuntimeBackend:
         # A seventh of what NumPy's transposition takes.
         for image, planes in zip(pixels, images):
             cv2.split(image, list(planes))
-        return images if self._bytes else np.divide(images, np.float32(255), dtype=np.float32)
+        return images if self._on_cpu else np.divide(images, np.float32(255), dtype=np.float32)
 
     def run(self, images: NDArray[Any], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""

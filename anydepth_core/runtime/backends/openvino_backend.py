@@ -41,10 +41,9 @@ class OpenVinoBackend:
         self.precision = precision
         config = _config(name, precision)
         graph = network.onnx
-        # Bytes as input were measured on CPUs only.
-        self._bytes = name == 'CPU'
+        self._on_cpu = name == 'CPU'
         with loading('OpenVINO'):
-            self._request = _compiled(with_pixels(graph) if self._bytes else graph, name,
+            self._request = _compiled(_for_cpu(graph, precision) if self._on_cpu else graph, name,
                                       config).create_infer_request()
             self._shapes = [tuple(self._request.get_tensor(output).shape)
                             for output in RawPredictions._fields]
@@ -53,7 +52,7 @@ class OpenVinoBackend:
 
     def upload(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """Return them as they are for the CPU, for others as (B, H, W, 3) float32 in [0, 1]."""
-        return pixels if self._bytes else np.divide(pixels, np.float32(255), dtype=np.float32)
+        return pixels if self._on_cpu else np.divide(pixels, np.float32(255), dtype=np.float32)
 
     def run(self, images: NDArray[Any], depth: Depth) -> RawPredictions:
         """Run the network on what `upload` returned, image by image."""
@@ -69,13 +68,15 @@ class OpenVinoBackend:
         return results
 
 
+def _for_cpu(graph: onnx.ModelProto, precision: str) -> onnx.ModelProto:
+    """Return the graph in the form that was measured on CPUs, and on nothing else."""
+    graph = with_pixels(graph)
+    # Half precision has not the range for what one kernel of two scales needs.
+    return with_narrow_borders(graph if precision == 'fp16' else with_one_kernel(graph))
+
+
 def _compiled(graph: onnx.ModelProto, device: str, config: dict[str, Any],
               ) -> openvino.CompiledModel:
-    # Half precision has not the range for what one kernel of two scales needs.
-    if device == 'CPU' and config['INFERENCE_PRECISION_HINT'] != PRECISIONS['fp16']:
-        graph = with_one_kernel(graph)
-    if device == 'CPU':
-        graph = with_narrow_borders(graph)
     with for_loading(with_planes_last(graph)) as source:
         model = core().read_model(source, *([] if isinstance(source, str) else [b'']))
         return core().compile_model(model, device, config)

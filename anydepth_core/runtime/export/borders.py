@@ -30,7 +30,11 @@ WORTH_JOINING = 4_000_000
 
 
 def with_narrow_borders(model: ModelProto) -> ModelProto:
-    """Return a model of all depths in which less crosses; no choice may hold constants."""
+    """Return a model of all depths in which less crosses.
+
+    The model is one of `any_depth_graph`, in which no choice holds constants or other choices, and
+    no two nodes, wherever they are, make the same name.
+    """
     result = ModelProto()
     result.CopyFrom(model)
     fixed, nodes = fixed_and_others(result.graph)
@@ -90,14 +94,17 @@ class _Outer:
     def join(self, first: _Step, second: _Step) -> bool:
         """Make two choices one where much crosses between them; tell whether it was done."""
         start, end = self.steps.index(first), self.steps.index(second)
-        if any(step.reads.intersection(first.node.output) for step in self.steps[start + 1:end]):
+        between = [*second.node.input, *(name for step in self.steps[start + 1:end]
+                                         for name in step.reads)]
+        if set(first.node.output).intersection(between):
             return False
         wanted = self._results.union(*(step.reads for step in self.steps[end + 1:]))
         made = [*first.node.output, *second.node.output]
         kept = [name for name in made if name in wanted]
         # One choice lies in the other, so what is left crosses two borders.
         joined = 2 * self._bytes([*_coming_in([first, second]), *kept])
-        if self._bytes([*first.reads, *second.reads, *made]) - joined < WORTH_JOINING:
+        apart = self._bytes([*first.reads, *second.reads, *made])
+        if not apart - joined >= WORTH_JOINING:  # neither where a size is not known
             return False
         self.steps[end] = _Step.of(_joined(first.node, second.node,
                                            [self._types[name] for name in kept]))
@@ -106,10 +113,11 @@ class _Outer:
 
     def _read_by_none_but(self, choice: _Step) -> list[_Step]:
         """Return the steps of whose results nothing but the ways of a choice comes to know."""
-        found, elsewhere = [], self._results | set(choice.node.input)
-        for step in reversed(self.steps):
-            if step is choice:
-                continue
+        at = self.steps.index(choice)
+        found: list[_Step] = []
+        elsewhere = self._results.union(choice.node.input,
+                                        *(step.reads for step in self.steps[at + 1:]))
+        for step in reversed(self.steps[:at]):
             if step.node.op_type == 'If' or elsewhere.intersection(step.node.output):
                 elsewhere |= step.reads
             else:
@@ -167,7 +175,9 @@ def _named(value: ValueInfoProto, name: str) -> ValueInfoProto:
     return result
 
 
-def _size(value: ValueInfoProto) -> int:
+def _size(value: ValueInfoProto) -> float:
     kind = value.type.tensor_type
+    if not all(side.HasField('dim_value') for side in kind.shape.dim):
+        return math.inf
     number = helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
     return number * math.prod(side.dim_value for side in kind.shape.dim)

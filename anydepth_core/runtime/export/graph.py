@@ -82,10 +82,7 @@ def any_depth_graph(model: AnyDepthModel, size: tuple[int, int],
         size: (height, width) of the input, multiples of the model's stride.
         metadata: flat text to put into the file.
     """
-    model = copy.deepcopy(model).eval().requires_grad_(False)
-    recorder = Recorder(TRANSLATIONS)
-    divide(model)
-    compute_only_chosen(model)
+    model, recorder = _for_export(model), Recorder(TRANSLATIONS)
     kernels = share_kernels(model)
     images = torch.zeros(1, 3, *size)
     stages = torch.ones(len(model.depths.stages), dtype=torch.bool)
@@ -111,14 +108,19 @@ def static_graph(model: AnyDepthModel, depth: Depth, size: tuple[int, int],
                  metadata: Mapping[str, str]) -> onnx.ModelProto:
     """Return the graph of one depth, with only what that runs; see `any_depth_graph`."""
     recorder, images = Recorder(TRANSLATIONS), torch.zeros(1, 3, *size)
-    model = copy.deepcopy(model)
-    divide(model)
-    compute_only_chosen(model)
-    static = model.at(depth)
+    static = _for_export(model).at(depth)
     with torch.inference_mode(), recorder:
         recorder.input('images', images)
         raw = static(images)
     return recorder.model(raw._asdict(), metadata)
+
+
+def _for_export(model: AnyDepthModel) -> AnyDepthModel:
+    """Return a frozen copy that computes the same with less for a runtime to do."""
+    model = copy.deepcopy(model)
+    divide(model)
+    compute_only_chosen(model)
+    return model.eval().requires_grad_(False)
 
 
 def _tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of ONNX graphs: what is inside, read, stored, fixed, and what that computes to."""
+"""The parts of ONNX graphs: what is inside, read, stored, fixed, and of what value and type."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ def tensors_of(graph: GraphProto) -> Iterator[TensorProto]:
         for inner in graphs_of(node):
             yield from tensors_of(inner)
 
+
 def types_of(model: ModelProto) -> dict[str, ValueInfoProto]:
-    """Return type and shape of every value of the outer graph."""
+    """Return type and shape of each value of the outer graph for which they can be inferred."""
     light = ModelProto()
     light.CopyFrom(model)
     for tensor in tensors_of(light.graph):

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from anydepth_core.models.base import AnyDepthModel, two_path_stages
 from anydepth_core.nn.conv import ConvNorm, Fusible, RepConv
+from anydepth_core.nn.divided import Divisible
 
 
 class ScaledConv(nn.Module):
@@ -61,7 +62,7 @@ class ScaledRepConv(nn.Module):
 
 
 def share_kernels(model: AnyDepthModel) -> list[Tensor]:
-    """Give `model`, in place, the form described above.
+    """Give `model`, in place, the form described above; what is divisible must be divided.
 
     Returns:
         The kernels that two paths share.
@@ -87,5 +88,6 @@ def _convert(module: nn.Module, shared: set[int]) -> nn.Module:
 
 
 def _require_conv(module: Fusible) -> ConvNorm:
-    assert isinstance(module, ConvNorm), f'no shared form of {type(module).__name__}'
+    assert isinstance(module, ConvNorm) and not isinstance(module, Divisible), (
+        f'no shared form of {type(module).__name__}')
     return module

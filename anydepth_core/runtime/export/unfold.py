@@ -49,7 +49,7 @@ def with_pixels(model: ModelProto) -> ModelProto:
     """Return the model with `images` as bytes from 0 to 255, which it makes floating itself.
 
     A runtime does that on all of its threads, and a choice that images cross copies a quarter. The
-    graph must read them outside of the choices of stages.
+    graph must read them outside of choices, so this comes before `with_narrow_borders`.
     """
     result = ModelProto()
     result.CopyFrom(model)
@@ -114,9 +114,13 @@ def _localise(graph: GraphProto, constants: dict[str, TensorProto], prefix: str 
 def _turn_ways(choice: NodeProto, maps: set[str]) -> None:
     """Let the ways of a choice, and of choices inside them, read `maps` and end planes last."""
     for way in graphs_of(choice):
-        for inner in (node for node in way.node if node.op_type == 'If'):
-            _turn_ways(inner, maps)
-        _hand_over(way, maps, {each.name for each in way.output if _is_map(each)})
+        inner = [node for node in way.node if node.op_type == 'If']
+        for node in inner:
+            _turn_ways(node, maps)
+        made = {each.name for each in way.output if _is_map(each)}
+        if inner and (len(way.node) > 1 or not made <= set(inner[0].output)):
+            raise ValueError(f'{way.name} holds a choice and more')
+        _hand_over(way, maps, made)
         ends = [_turned(each) for each in way.output]
         way.ClearField('output')
         way.output.extend(ends)

@@ -14,6 +14,7 @@ import ctypes
 import hashlib
 import logging
 import mmap
+import os
 from pathlib import Path
 import tempfile
 
@@ -47,8 +48,8 @@ def for_loading(model: ModelProto) -> Iterator[str | bytes]:
         yield source
     finally:
         if folder is not None:
-            _let_go(Path(folder.name) / WEIGHTS)
-            folder.cleanup()
+            with folder:
+                _let_go(Path(folder.name) / WEIGHTS)
 
 
 def _save(model: ModelProto, folder: Path) -> Path:
@@ -81,14 +82,18 @@ def _refer(tensor: TensorProto, **place: int) -> None:
 
 
 def _let_go(path: Path) -> None:
-    """Give back the memory of what of a file is mapped; a page that is read again comes back."""
-    maps = Path('/proc/self/maps')
-    if not maps.exists():
-        return
+    """Give back the memory of what of a file is mapped; a page that is read again comes back.
+
+    The runtime that mapped it for the network that it has just loaded keeps it mapped meanwhile.
+    """
+    try:
+        maps = Path('/proc/self/maps').read_text(encoding='utf-8', errors='surrogateescape')
+    except OSError:
+        return  # no Linux, or one that does not tell: the memory stays
     madvise = ctypes.CDLL(None).madvise
-    for line in maps.read_text().splitlines():
+    for line in maps.splitlines():
         fields = line.split(maxsplit=5)
         # A page that can be written might hold what the file does not.
-        if fields[-1] == str(path) and 'w' not in fields[1]:
+        if fields[-1] == os.path.realpath(path) and 'w' not in fields[1]:
             start, end = (int(each, 16) for each in fields[0].split('-'))
             madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
