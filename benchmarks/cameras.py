@@ -31,7 +31,7 @@ import threading
 import time
 from typing import Any
 
-from command import end
+from command import camera_size, end
 import numpy as np
 
 from anydepth_core.commands.arguments import at_least
@@ -91,7 +91,7 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='scenes')
     parser.add_argument('--backend', default='auto')
-    parser.add_argument('--size', default='640x480', metavar='WxH')
+    parser.add_argument('--size', type=camera_size, default='640x480', metavar='WxH')
     parser.add_argument('--offered-hz', type=float, default=180.0, help='of all cameras together')
     parser.add_argument('--seconds', type=float, default=5.0, help='of each measurement')
     parser.add_argument('--rounds', type=at_least(1), default=4)

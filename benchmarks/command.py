@@ -1,6 +1,6 @@
 # Copyright 2026 The AnyDepth ROS Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the benchmarks end."""
+"""What the commands of the benchmarks share: how they read a size, and how they end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from pathlib import Path
 import sys
 from typing import NoReturn
 
+from anydepth_core.commands.arguments import size
 from anydepth_core.errors import AnyDepthError
+
+
+def camera_size(text: str) -> str:
+    """Return a text such as 640x480 as it is, for argparse, which refuses any other."""
+    size(text)
+    return text
 
 
 def end(main: Callable[[], int]) -> NoReturn:

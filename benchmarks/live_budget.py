@@ -42,7 +42,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from command import end
+from command import camera_size, end
 from node_overhead import camera
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='scenes')
-    parser.add_argument('--size', default='640x480', metavar='WxH')
+    parser.add_argument('--size', type=camera_size, default='640x480', metavar='WxH')
     parser.add_argument('--rate-hz', type=float, default=30.0)
     parser.add_argument('--seconds', type=float, default=6.0, help='of each step')
     parser.add_argument('--most-hogs', type=int, default=4 * len(os.sched_getaffinity(0)))

@@ -36,7 +36,7 @@ import threading
 import time
 from typing import Any, TextIO
 
-from command import end
+from command import camera_size, end
 import numpy as np
 
 from anydepth_core.commands.arguments import at_least
@@ -58,7 +58,8 @@ def main() -> int:
         run_detector(Path(os.environ[FILE_VARIABLE]))
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--sizes', nargs='+', default=list(ALLOWED_MS), metavar='WxH')
+    parser.add_argument('--sizes', type=camera_size, nargs='+', default=list(ALLOWED_MS),
+                        metavar='WxH')
     parser.add_argument('--frames', type=at_least(1), default=150, help='of each size')
     parser.add_argument('--rate-hz', type=float, default=10.0)
     parser.add_argument('--weights', default='scenes')
