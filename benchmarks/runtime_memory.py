@@ -22,18 +22,17 @@ import numpy as np
 from runtime_cases import static_run
 
 from anydepth_core.depth import DepthSpace
-from anydepth_core.runtime.backends import Backend, open_backend
+from anydepth_core.runtime.backends import BACKENDS, Backend, open_backend
 from anydepth_core.runtime.measure import resident_bytes
 from anydepth_core.runtime.network import open_network
 
 MEGABYTE = 1e6
-MODULES = {'onnxruntime': 'onnx_backend', 'openvino': 'openvino_backend'}
 
 
 def main() -> None:
     """Measure what the command line says."""
     kind, file, height, width, backend, frames = sys.argv[1:]
-    importlib.import_module(f'anydepth_core.runtime.backends.{MODULES[backend]}')
+    importlib.import_module(BACKENDS[backend].module)
     before = settled()
     pixels = np.random.default_rng(0).integers(0, 256, (1, int(height), int(width), 3), np.uint8)
     if kind == 'static':

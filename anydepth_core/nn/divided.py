@@ -8,6 +8,7 @@ runtime, so `fused` leaves them whole.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,13 +22,13 @@ from anydepth_core.nn.maps import doubled, joined
 class Divisible(ConvNorm):
     """A 1x1 ConvNorm that can be done by several, each with a part of the kernel."""
 
+    @abstractmethod
     def parts(self) -> list[ConvNorm]:
         """Return these convolutions, in inference, with copies of their parts of the kernel."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def of(self, parts: list[ConvNorm]) -> nn.Module:
         """Return what calls `parts` and equals this module."""
-        raise NotImplementedError(type(self).__name__)
 
 
 class SplitConvNorm(Divisible):

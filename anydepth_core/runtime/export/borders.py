@@ -85,7 +85,7 @@ class _Outer:
         groups = [_with_readers(own[start:]) for start in range(len(own))]
         best = min([[], *groups], key=lambda group: self._bytes(_coming_in([*group, choice])))
         for way in graphs_of(choice.node):
-            nodes = [renamed(node, {}) for node in (*(step.node for step in best), *way.node)]
+            nodes = [*(step.node for step in best), *way.node]
             way.ClearField('node')
             way.node.extend(nodes)
         self.steps[self.steps.index(choice)] = _Step.of(choice.node)
